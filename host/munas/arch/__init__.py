@@ -1,0 +1,38 @@
+"""Architectures: genomes, what they compute, random ones and their neighbours. Pure Python."""
+
+from munas.arch.canonical import canonical, sha256
+from munas.arch.genome import (
+    Architecture,
+    Block,
+    CnnArchitecture,
+    Layer,
+    MlpArchitecture,
+    Pooling,
+    Shape,
+)
+from munas.arch.morphisms import Morphism, morphisms, random_morphism
+from munas.arch.network import Network, Node, assemble
+from munas.arch.sampling import Sampler, Sampling, Space, parse_shape, sample
+
+__all__ = [
+    "Architecture",
+    "Block",
+    "CnnArchitecture",
+    "Layer",
+    "MlpArchitecture",
+    "Morphism",
+    "Network",
+    "Node",
+    "Pooling",
+    "Sampler",
+    "Sampling",
+    "Shape",
+    "Space",
+    "assemble",
+    "canonical",
+    "morphisms",
+    "parse_shape",
+    "random_morphism",
+    "sample",
+    "sha256",
+]

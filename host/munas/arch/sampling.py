@@ -1,0 +1,146 @@
+"""Random architectures.
+
+`paper` draws as the authors' code does: its discrete sampler never draws the top of a range, so 7x7
+kernels, three-layer blocks, ten blocks, 128 filters, pool size 6, three dense layers and 256 units
+are reached by morphisms only. `inclusive` (the default) draws the whole range. `extended` adds
+heads beyond the paper: no hidden dense layer, and global average pooling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, cast, get_args
+
+from munas.arch.genome import (
+    GLOBAL,
+    KERNELS,
+    LAYER_TYPES,
+    MAX_BLOCKS,
+    MAX_DENSE,
+    MAX_FILTERS,
+    MAX_LAYERS,
+    MAX_MLP_DENSE,
+    MAX_UNITS,
+    MIN_UNITS,
+    POOL_SIZES,
+    POOL_TYPES,
+    STRIDES,
+    Architecture,
+    Block,
+    CnnArchitecture,
+    Layer,
+    LayerType,
+    MlpArchitecture,
+    Pooling,
+    Shape,
+)
+from munas.errors import BadInputError
+
+Sampling = Literal["paper", "inclusive", "extended"]
+Space = Literal["cnn", "mlp"]
+
+P_BRANCH = 0.5
+P_BN = 0.5
+P_RELU = 0.9
+P_PREPOOL = 0.25
+P_POOL = 0.9
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws genes from one of the three samplings; `rng` is the only source of randomness."""
+
+    rng: Random
+    sampling: Sampling = "inclusive"
+
+    def __post_init__(self) -> None:
+        if self.sampling not in get_args(Sampling):
+            raise BadInputError(
+                f"Unknown sampling {self.sampling!r}.", f"Choose one of {get_args(Sampling)}."
+            )
+
+    @property
+    def _top(self) -> int:
+        """What is left off at the top of a range."""
+        return 1 if self.sampling == "paper" else 0
+
+    def _integer(self, low: int, high: int) -> int:
+        return self.rng.randint(low, high - self._top)
+
+    def _choice(self, values: tuple[int, ...]) -> int:
+        return self.rng.choice(values[: len(values) - self._top])
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def layer(self, type_: LayerType | None = None) -> Layer:
+        """A random layer, of a given type where one is given."""
+        kind = self.rng.choice(LAYER_TYPES) if type_ is None else type_
+        return Layer(
+            kind,
+            bn=self.chance(P_BN),
+            relu=self.chance(P_RELU),
+            prepool=self.chance(P_PREPOOL),
+            filters=None if kind == "dwconv" else self._integer(1, MAX_FILTERS),
+            kernel=None if kind == "conv1x1" else self._choice(KERNELS),
+            stride=None if kind == "conv1x1" else self.rng.choice(STRIDES),
+        )
+
+    def block(self, first: bool = False, layers: int | None = None) -> Block:
+        """A random block; the first of a network is never a branch."""
+        branch = False if first else self.chance(P_BRANCH)
+        count = layers or self._integer(1, MAX_LAYERS)
+        return Block(branch, tuple(self.layer() for _ in range(count)))
+
+    def pooling(self) -> Pooling:
+        """A random pooling; `extended` draws global average pooling a quarter of the time."""
+        if self.sampling == "extended" and self.chance(0.25):
+            return Pooling("avg", GLOBAL)
+        return Pooling(self.rng.choice(POOL_TYPES), self._choice(POOL_SIZES))
+
+    def units(self) -> int:
+        return self._integer(MIN_UNITS, MAX_UNITS)
+
+    def cnn(self, input_shape: Shape, classes: int) -> CnnArchitecture:
+        """A random CNN, as drawn: genes without effect are not yet canonical."""
+        count = self._integer(1, MAX_BLOCKS)
+        blocks = tuple(self.block(first=index == 0) for index in range(count))
+        pool = self.pooling() if self.chance(P_POOL) else None
+        fewest = 0 if self.sampling == "extended" else 1
+        dense = tuple(self.units() for _ in range(self._integer(fewest, MAX_DENSE)))
+        return CnnArchitecture(input_shape, classes, dense, blocks, pool)
+
+    def mlp(self, input_shape: Shape, classes: int) -> MlpArchitecture:
+        count = self._integer(1, MAX_MLP_DENSE)
+        return MlpArchitecture(input_shape, classes, tuple(self.units() for _ in range(count)))
+
+
+def sample(
+    rng: Random,
+    input_shape: Shape,
+    classes: int,
+    *,
+    space: Space = "cnn",
+    sampling: Sampling = "inclusive",
+) -> Architecture:
+    """One random architecture of `space` for inputs of `input_shape` [height, width, channels].
+
+    Raises BadInputError for a space or a sampling that does not exist.
+    """
+    sampler = Sampler(rng, sampling)
+    if space == "mlp":
+        return sampler.mlp(input_shape, classes)
+    if space == "cnn":
+        return sampler.cnn(input_shape, classes)
+    raise BadInputError(f"Unknown space {space!r}.", f"Choose one of {get_args(Space)}.")
+
+
+def parse_shape(text: str) -> Shape:
+    """`28x28x1` → (28, 28, 1). Raises BadInputError."""
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise BadInputError(
+            f"{text!r} is not an input shape.", "Write height, width and channels as in 28x28x1."
+        )
+    return cast(Shape, tuple(int(part) for part in parts))

@@ -1,0 +1,95 @@
+"""Reads experiment files: TOML, `key=value` overrides, and faults that name file and field."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from munas.errors import BadInputError
+from munas.experiment.schema import Experiment
+from munas.resources import named_files
+
+
+def find_experiment(name: str) -> Path:
+    """The file behind a path or the name of an experiment that comes with the package.
+
+    Raises BadInputError that lists the names there are.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        if path.is_file():
+            return path
+        raise BadInputError(f"There is no experiment file {path}.", _choices())
+    known = named_files("experiments", ".toml")
+    if name in known:
+        return known[name]
+    raise BadInputError(f"There is no experiment called {name!r}.", _choices())
+
+
+def _choices() -> str:
+    names = ", ".join(named_files("experiments", ".toml")) or "none"
+    return f"Give the path of a .toml file, or one of the names that come with munas: {names}."
+
+
+def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Read and check one experiment.
+
+    `overrides` are `section.key=value` with the value in TOML (a bare word is taken as a string).
+    Raises BadInputError that names the file and the field.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path} is not a text file.", "An experiment is TOML.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadInputError(f"{path} is not valid TOML: {error}.") from None
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
+    for override in overrides:
+        _override(table, override)
+    return parse_experiment(table, str(path))
+
+
+def parse_experiment(table: dict[str, Any], origin: str) -> Experiment:
+    """Check a table that came from `origin` (a file's name, for the message)."""
+    try:
+        return Experiment.model_validate(table)
+    except ValidationError as error:
+        lines = [f"  {_field(item['loc'])}: {_plain(item['msg'])}" for item in error.errors()]
+        raise BadInputError(
+            f"{origin} is not a valid experiment:\n" + "\n".join(lines),
+            "Mend the fields named above; docs/experiments.md lists them all.",
+        ) from None
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(file)"
+
+
+def _plain(message: str) -> str:
+    if message == "Extra inputs are not permitted":
+        return "unknown key"
+    return message.removeprefix("Value error, ")
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise BadInputError(
+            f"--set {override!r} is not of the form section.key=value.",
+            "For example: --set train.epochs=5",
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    target = table
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise BadInputError(f"--set {override!r}: {part} is a value, not a section.")
+    target[parts[-1]] = value
