@@ -1,0 +1,132 @@
+"""Ledgers of other versions: older ones are brought up with their rows, newer ones refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from munas.errors import ExitCode, LedgerError
+from munas.store import CandidateRow, Ledger, ResultRow, migrations
+from munas.store.migrations.append_only import append_only
+
+Candidates = Callable[..., CandidateRow]
+Results = Callable[..., ResultRow]
+
+
+def add_note(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE event ADD COLUMN note TEXT")
+
+
+def rebuild_candidate(connection: sqlite3.Connection) -> None:
+    """What SQLite cannot alter is rebuilt: other tables refer to this one."""
+    for action in ("update", "delete", "replace"):
+        connection.execute(f"DROP TRIGGER candidate_refuses_{action}")
+    (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name='candidate'").fetchone()
+    connection.execute(made.replace("CREATE TABLE candidate", "CREATE TABLE fresh"))
+    connection.execute("INSERT INTO fresh SELECT * FROM candidate")
+    connection.execute("DROP TABLE candidate")
+    connection.execute("ALTER TABLE fresh RENAME TO candidate")
+    append_only(connection, "candidate", ("candidate_id",))
+
+
+def break_reference(connection: sqlite3.Connection) -> None:
+    connection.execute("DROP TRIGGER candidate_refuses_delete")
+    connection.execute("DELETE FROM candidate")
+
+
+def fail(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE absent ADD COLUMN note TEXT")
+
+
+def later(monkeypatch: pytest.MonkeyPatch, *steps: migrations.Step) -> None:
+    """Make this munas one that knows further versions."""
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, *steps))
+
+
+def version(path: Path) -> int:
+    raw = sqlite3.connect(path)
+    found = migrations.version_of(raw)
+    raw.close()
+    return found
+
+
+@pytest.fixture
+def old(ledger: Ledger, path: Path, candidate: Candidates, result: Results) -> Path:
+    """A ledger of version 1 with rows."""
+    ledger.add_candidate(candidate(1, asked_at="then"))
+    ledger.add_result(result(1, finished_at="then"))
+    ledger.close()
+    assert version(path) == 1
+    return path
+
+
+def test_older_ledger_keeps_its_rows(
+    old: Path, candidate: Candidates, result: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(monkeypatch, add_note, rebuild_candidate)
+    for _ in range(2):  # the second time there is nothing to do
+        with Ledger.open(old) as ledger:
+            assert ledger.candidates() == [candidate(1, asked_at="then")]
+            assert ledger.results() == [result(1, finished_at="then")]
+            columns = ledger._connection.execute("SELECT name FROM pragma_table_info('event')")
+            assert ("note",) in columns.fetchall()
+            assert ledger._connection.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+            with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+                ledger._connection.execute("DELETE FROM candidate")
+        assert version(old) == 3
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [(fail, "no such table"), (break_reference, "would break a reference in `result`")],
+)
+def test_failing_step_leaves_the_ledger_as_it_was(
+    old: Path, monkeypatch: pytest.MonkeyPatch, step: migrations.Step, message: str
+) -> None:
+    with monkeypatch.context() as patched:
+        later(patched, add_note, step)
+        with pytest.raises(LedgerError, match=message) as fault:
+            Ledger.open(old)
+        assert str(old) in fault.value.what
+    assert version(old) == 1
+    with Ledger.open(old) as ledger:
+        assert len(ledger.candidates()) == len(ledger.results()) == 1
+        columns = ledger._connection.execute("SELECT name FROM pragma_table_info('event')")
+        assert ("note",) not in columns.fetchall()
+
+
+def test_another_process_was_faster(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version read before the lock is not trusted: a step is never applied twice."""
+    later(monkeypatch, add_note)
+    real = migrations.version_of
+
+    def stale(connection: sqlite3.Connection) -> int:
+        monkeypatch.setattr(migrations, "version_of", real)
+        Ledger.open(old).close()
+        return 1
+
+    raw = sqlite3.connect(old, isolation_level=None)
+    monkeypatch.setattr(migrations, "version_of", stale)
+    migrations.upgrade(raw, old, migrations.STEPS)
+    raw.close()
+    assert version(old) == 2
+
+
+def test_new_ledgers_have_the_newest_version(ledger: Ledger) -> None:
+    assert migrations.version_of(ledger._connection) == len(migrations.STEPS)
+
+
+def test_newer_ledger_is_refused(old: Path) -> None:
+    raw = sqlite3.connect(old)
+    raw.execute("PRAGMA user_version = 99")
+    raw.close()
+    with pytest.raises(LedgerError) as fault:
+        Ledger.open(old)
+    assert f"{old} has version 99" in fault.value.what
+    assert f"up to {len(migrations.STEPS)}" in fault.value.what
+    assert "pip install --upgrade munas" in fault.value.mend
+    assert fault.value.exit_code == ExitCode.BAD_INPUT
+    assert version(old) == 99
