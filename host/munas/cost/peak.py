@@ -3,8 +3,8 @@
 The memory in use while an operator runs is that of all live activation tensors, its inputs and its
 output among them. Finding the order that minimises the peak is exponential in the number of
 parallel paths when done by recursion over sets of tensors (Liberis and Lane, arXiv 1910.05110; the
-authors' code). This module holds the definition (`peak_of_order`) and the entry; the search through a
-section that cannot be split further is in `munas.cost.section`.
+authors' code). This module holds the definition (`peak_of_order`) and the entry; the search
+through a section that cannot be split further is in `munas.cost.section`.
 """
 
 from __future__ import annotations

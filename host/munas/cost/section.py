@@ -4,8 +4,8 @@ Whether an order within a memory limit exists is decided by depth-first search, 
 the graphs of the space, because it
 
 1. moves along whole chains: a chain is a run of operators of which each reads only what the one
-   before wrote. Once on a chain it goes to the point, among those reachable under the limit, that leaves
-   least memory in use: stopping earlier never helps, and going on is a move of its own;
+   before wrote. Once on a chain it goes to the point, among those reachable under the limit, that
+   leaves least memory in use: stopping earlier never helps, and going on is a move of its own;
 2. takes at once every move that leaves no more memory in use than before: memory in use is a
    submodular function of what has run, so such a move is part of some feasible order if there is
    one (the exchange behind Liu's hill-valley segments, SIAM J. Alg. Disc. Meth. 8, 1987);
