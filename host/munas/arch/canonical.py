@@ -63,7 +63,7 @@ def _smallest(sizes: tuple[int, ...], wanted: Pair, sides: Pair) -> int | None:
 def _canonical_layer(layer: Layer, network: Network, place: Pair) -> Layer:
     nodes = [node for node in network.nodes if node.place == place]
     convolution = next(node for node in nodes if node.kind in ("conv", "dwconv"))
-    prepool = any(node.kind == "maxpool" for node in nodes)
+    prepool = layer.prepool and network.nodes[convolution.inputs[0]].kind == "maxpool"
     if layer.type == "dwconv":
         filters = None
     else:
@@ -86,7 +86,7 @@ def _canonical_pool(pool: Pooling | None, network: Network) -> Pooling | None:
         return None
     flatten = next(node for node in network.nodes if node.kind == "flatten")
     pooling = network.nodes[flatten.inputs[0]]
-    if pooling.kind not in ("maxpool", "avgpool") or pooling.place is not None:
+    if pooling.kind not in ("maxpool", "avgpool"):
         return None  # a pooling of a single position was left out
     size = _smallest(POOL_SIZES, pooling.size, _sides(network, pooling))
     return pool if size is None else Pooling(pool.type, size)

@@ -34,6 +34,11 @@ Pair = tuple[int, int]
 Place = tuple[int, int]  # index of the block, index of the layer
 
 
+NodeKind = Literal[
+    "input", "conv", "dwconv", "maxpool", "avgpool", "pad", "add", "flatten", "dense"
+]
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation. `shape` is [height, width, channels] of the output, batch left out.
@@ -42,7 +47,7 @@ class Node:
     the node comes from, where it comes from one. A flat tensor has shape (1, 1, n).
     """
 
-    kind: Literal["input", "conv", "dwconv", "maxpool", "avgpool", "pad", "add", "flatten", "dense"]
+    kind: NodeKind
     inputs: tuple[int, ...]
     shape: Shape
     size: Pair = (1, 1)
@@ -91,9 +96,13 @@ class _Assembler:
             for side, k in ((height, kh), (width, kw))
         )
         shape = (out[0], out[1], channels)
-        return self.add(
-            Node("maxpool" if kind == "max" else "avgpool", (source,), shape, (kh, kw), place=place)
-        )
+        name: NodeKind = "maxpool" if kind == "max" else "avgpool"
+        if self.rules == "deployed":
+            # Converters emit equal poolings of one tensor once, whatever paths they serve.
+            for index, node in enumerate(self.nodes):
+                if (node.kind, node.inputs, node.size) == (name, (source,), (kh, kw)):
+                    return index
+        return self.add(Node(name, (source,), shape, (kh, kw), place=place))
 
     def layer(self, source: int, layer: Layer, filters: int | None, place: Place) -> int:
         if layer.prepool and self.shape(source)[:2] != (1, 1):
