@@ -1,0 +1,46 @@
+"""The records that pass between a search and whoever evaluates its candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from munas.arch import Architecture
+
+Status = Literal["ok", "infeasible", "failed"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture to be evaluated. `candidate_id` counts asks from 1."""
+
+    candidate_id: int
+    architecture: Architecture
+    architecture_sha256: str
+    parent_id: int | None = None
+    morphism: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of a candidate.
+
+    `values` holds quantities by the names of the bounds (`error` = 1 - int8 validation accuracy,
+    `latency_us`, `macs`, `arena_used_bytes`, ...); one that is not known is left out. `sources`
+    names where `latency_us` and `arena_used_bytes` come from. `rung` is the fidelity; evaluations
+    of different sources or rungs are never ranked together.
+    """
+
+    status: Status
+    values: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    rung: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A candidate with its evaluation."""
+
+    candidate: Candidate
+    evaluation: Evaluation
