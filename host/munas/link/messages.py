@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
-from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_type_hints
 
 from munas.errors import TransportError
@@ -171,6 +170,14 @@ ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
 )
 
 
+def name_of(kind: type[IntEnum], value: int) -> str:
+    """The name of a number that a peer sent, which may be one that is unknown here."""
+    try:
+        return kind(value).name
+    except ValueError:
+        return f"{kind.__name__} {value}"
+
+
 def field_formats(message: type[Message]) -> list[tuple[str, str]]:
     """(name, struct code or "tail") of each field, in wire order."""
     hints = get_type_hints(message, include_extras=True)
@@ -207,11 +214,17 @@ class Message:
         return cls(**dict(zip((f.name for f in fields(cls)), values, strict=True)))
 
 
-@cache
+_LAYOUTS: dict[MessageType, tuple[struct.Struct, bool]] = {}
+
+
 def _layout(message: type[Message]) -> tuple[struct.Struct, bool]:
-    codes = [code for _, code in field_formats(message)]
-    has_tail = codes[-1:] == ["tail"]
-    return struct.Struct("<" + "".join(codes[:-1] if has_tail else codes)), has_tail
+    """The fixed fields' layout and whether a tail follows, worked out once per message."""
+    if message.TYPE not in _LAYOUTS:
+        codes = [code for _, code in field_formats(message)]
+        has_tail = codes[-1:] == ["tail"]
+        layout = struct.Struct("<" + "".join(codes[:-1] if has_tail else codes))
+        _LAYOUTS[message.TYPE] = (layout, has_tail)
+    return _LAYOUTS[message.TYPE]
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ namespace {
 
 using munas::port::core::reg;
 
-// The stack grows down from _estack; what is in use here lies in its topmost bytes.
-constexpr size_t kInUse = 256;
-
+// What is in use right now lies above the stack pointer.
 void paint_stack() {
-  uint32_t* const end = _estack - kInUse / sizeof(uint32_t);
+  uint32_t* end;
+  asm volatile("mov %0, sp" : "=r"(end));
+  end -= 16;
   for (uint32_t* word = _sstack; word < end; ++word) *word = munas::stack::kPaint;
 }
 

@@ -1,0 +1,42 @@
+"""Before a build: chooses the engine and adds the files that go with it.
+
+PlatformIO runs this file (see platformio.ini). Models and their kernels are sources outside the
+project's folders, so that new ones never make PlatformIO throw away what is built.
+"""
+
+import os
+from pathlib import Path
+
+Import("env")  # noqa: F821 (SCons)
+
+engine = os.environ.get("MUNAS_ENGINE", "aot")
+scripts = Path(env.subst("$PROJECT_DIR"), "scripts")  # noqa: F821
+generated = Path(env.subst("$BUILD_DIR"), "generated")  # noqa: F821
+
+env.Append(CPPPATH=[str(generated)])  # noqa: F821
+if engine == "aot":
+    default_models = scripts.parent / "models"
+    models = Path(os.environ.get("MUNAS_MODELS") or default_models)
+    table = Path(env.subst("$PROJECT_DIR"), "lib", "engine")  # noqa: F821
+    kernels = [path for path in sorted((models / "kernels").glob("**/Include")) if path.is_dir()]
+    env.Append(  # noqa: F821
+        CPPDEFINES=["MUNAS_ENGINE_AOT"],
+        CPPPATH=[str(table), str(models), *map(str, kernels)],
+    )
+    env.BuildSources("$BUILD_DIR/models", str(models), "+<*.c> +<kernels/>")  # noqa: F821
+elif engine == "tflm":
+    library = os.environ.get("MUNAS_TFLM")
+    if not library or not Path(library, "library.json").is_file():
+        print("MUNAS_TFLM names no TFLM library: get one with `munas engine install tflm`.")
+        env.Exit(1)  # noqa: F821
+    env.Append(  # noqa: F821
+        CPPDEFINES=["MUNAS_ENGINE_TFLM"], LIBSOURCE_DIRS=[str(Path(library).parent)]
+    )
+else:
+    print(f"MUNAS_ENGINE is {engine!r}; there are aot and tflm.")
+    env.Exit(1)  # noqa: F821
+
+probe = os.environ.get("MUNAS_PROBE_SERIAL")
+if probe:
+    # Two probes on one machine: without this the wrong board may be flashed.
+    env.Append(UPLOAD_FLAGS=["-c", f"adapter serial {probe}"])  # noqa: F821
