@@ -34,7 +34,13 @@ def source_digest(project):
 def effective_flags(env):
     """Machine, optimisation and code generation flags, in the order the compiler sees them."""
     words = env.subst("$CCFLAGS $CXXFLAGS").split()
-    return " ".join(word for word in words if word.startswith(("-O", "-m", "-f", "-std")) and "=/" not in word and "prefix-map" not in word)
+    return " ".join(
+        word
+        for word in words
+        if word.startswith(("-O", "-m", "-f", "-std"))
+        and "=/" not in word
+        and "prefix-map" not in word
+    )
 
 
 def write_if_changed(path, text):

@@ -168,7 +168,7 @@ void uart_flush() { uart.flush(); }
 void watchdog_kick() { watchdog::kick(); }
 
 Region arena() { return region(munas_arena, munas_arena_end, link::Region::kSram); }
-Region staging() { return region(munas_staging, munas_staging_end, link::Region::kCcm); }
+Region staging() { return region(munas_staging, munas_staging_end, link::Region::kSram); }
 Region ram_slot() { return region(munas_ram_slot, munas_ram_slot_end, link::Region::kSram); }
 Region flash_slot() { return region(munas_flash_slot, munas_flash_slot_end, link::Region::kFlash); }
 Stack stack() { return {_sstack, _estack}; }
