@@ -1,0 +1,86 @@
+"""What gives the search its latencies: the contract, and the MAC model.
+
+A provider stands for one source on one board with one engine; it is chosen once a run
+(`munas.latency.policy`) and every value it gives carries that source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from munas.arch import Architecture
+from munas.cost import Cost
+from munas.units import Latency, LatencySource, Memory
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Latency and arena of one model, and the measurement object where it was measured."""
+
+    latency: Latency
+    arena: Memory | None = None
+    measurement: dict[str, object] | None = None
+
+
+class LatencyProvider(Protocol):
+    """One source of latencies for a whole run.
+
+    `needs_model` says whether `read` wants the converted model; without it `model` may be null.
+    `read` raises MunasErrors: those with exit code 2 concern the model (the candidate fails), those
+    with exit code 3 the board (the run pauses).
+    """
+
+    source: LatencySource
+    board: str | None
+    engine: str | None
+    needs_model: bool
+
+    def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class MacModel:
+    """cycles = base_cycles + cycles_per_mac * MACs, on a board of `clock_hz`.
+
+    The constants and their error come from the board's file; the search never invents them.
+    """
+
+    base_cycles: float
+    cycles_per_mac: float
+    clock_hz: int
+    error_percent: float | None = None
+
+    def latency_us(self, macs: int) -> int:
+        cycles = self.base_cycles + self.cycles_per_mac * macs
+        return round(cycles * 1_000_000 / self.clock_hz)
+
+
+@dataclass
+class MacProvider:
+    """Latency from MACs: in microseconds where the board has constants, else MACs alone."""
+
+    board: str | None = None
+    model: MacModel | None = None
+    source: LatencySource = LatencySource.MAC
+    engine: str | None = None
+    needs_model: bool = False
+
+    def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading:
+        del architecture, model
+        latency_us = self.model.latency_us(costs.macs) if self.model else None
+        error = self.model.error_percent if self.model else None
+        return Reading(
+            Latency(
+                latency_us=latency_us,
+                source=self.source,
+                macs=costs.macs,
+                error_percent=error,
+                board=self.board,
+            )
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""

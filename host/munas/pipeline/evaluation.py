@@ -1,0 +1,112 @@
+"""From costs, readings and answers to the row that is kept and the evaluation that is told.
+
+The search is told what the ledger keeps, and nothing else: a resumed run tells the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from munas.cost import Cost
+from munas.errors import MunasError
+from munas.latency import Reading
+from munas.search import Candidate, Evaluation, screened_values
+from munas.store import ResultRow
+from munas.units import LatencySource, Memory, MemorySource
+
+
+def evaluation_of(row: ResultRow) -> Evaluation:
+    """What the search is told of a row of the ledger."""
+    kept = row.evaluation
+    return Evaluation(
+        status=row.status,
+        values=dict(kept.get("values", {})),
+        sources=dict(kept.get("sources", {})),
+        rung=row.rung,
+    )
+
+
+def failed_row(candidate: Candidate, error: Mapping[str, str], stage_s: Any) -> ResultRow:
+    """The row of a candidate that could not be evaluated; it says why."""
+    return ResultRow(
+        candidate_id=candidate.candidate_id, status="failed", error=dict(error), stage_s=stage_s
+    )
+
+
+def screened_row(
+    candidate: Candidate, costs: Cost, reading: Reading, stage_s: Mapping[str, float]
+) -> ResultRow:
+    """The row of a candidate that is outside the bounds before any training."""
+    return _row(candidate, costs, reading, reading.arena, {}, stage_s, "infeasible")
+
+
+def trained_row(
+    candidate: Candidate,
+    costs: Cost,
+    reading: Reading,
+    answer: Mapping[str, Any],
+    stage_s: Mapping[str, float],
+    weights_sha256: str,
+) -> ResultRow:
+    """The row of a trained candidate; `answer` is the worker's.
+
+    The arena is the measured one where there is one, else this host's, labelled so.
+    """
+    arena = reading.arena
+    if arena is None and answer["host_arena_bytes"] is not None:
+        arena = Memory(answer["host_arena_bytes"], MemorySource.HOST)
+    return _row(
+        candidate, costs, reading, arena, dict(answer), stage_s, "ok", weights_sha256=weights_sha256
+    )
+
+
+def _row(
+    candidate: Candidate,
+    costs: Cost,
+    reading: Reading,
+    arena: Memory | None,
+    answer: Mapping[str, Any],
+    stage_s: Mapping[str, float],
+    status: Any,
+    weights_sha256: str | None = None,
+) -> ResultRow:
+    latency = reading.latency
+    values: dict[str, float] = screened_values(costs)
+    sources: dict[str, str] = {}
+    if latency.latency_us is not None:
+        values["latency_us"] = latency.latency_us
+        sources["latency_us"] = latency.source.value
+    if arena is not None:
+        values["arena_used_bytes"] = arena.memory_bytes
+        sources["arena_used_bytes"] = arena.source.value
+    if "flash_bytes" in answer:
+        values["flash_bytes"] = answer["flash_bytes"]
+    if "val_accuracy_int8" in answer:
+        values["error"] = 1.0 - answer["val_accuracy_int8"]
+    measured = latency.source in (LatencySource.SILICON, LatencySource.EMULATED)
+    return ResultRow(
+        candidate_id=candidate.candidate_id,
+        status=status,
+        evaluation={"values": values, "sources": sources},
+        epochs=answer.get("epochs"),
+        val_accuracy_int8=answer.get("val_accuracy_int8"),
+        val_accuracy_float=answer.get("val_accuracy_float"),
+        latency_us=latency.latency_us,
+        latency_source=latency.source.value,
+        arena_used_bytes=arena.memory_bytes if arena else None,
+        arena_source=arena.source.value if arena else None,
+        flash_bytes=answer.get("flash_bytes"),
+        board=latency.board,
+        engine=latency.engine if measured else None,
+        model_sha256=answer.get("model_sha256"),
+        weights_sha256=weights_sha256,
+        stage_s={name: round(seconds, 3) for name, seconds in stage_s.items()},
+    )
+
+
+def error_dict(error: BaseException) -> dict[str, str]:
+    """The form in which a row keeps a fault."""
+    if isinstance(error, MunasError):
+        return error.as_dict()
+    return {"name": "internal", "message": f"{type(error).__name__}: {error}", "mend": ""}

@@ -1,0 +1,56 @@
+"""How the search's process and its workers talk: JSON headers and raw blobs over pipes.
+
+A message is the length of its header (4 bytes, big-endian), the header as JSON, and the blobs whose
+names and lengths the header lists. No pickle, so a worker can be any process.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+_LENGTH = struct.Struct(">I")
+
+
+def write_message(
+    stream: BinaryIO, header: Mapping[str, Any], blobs: Mapping[str, bytes] | None = None
+) -> None:
+    """Write one message and flush it. Raises OSError (BrokenPipeError) when nobody reads."""
+    blobs = blobs or {}
+    sizes = {name: len(data) for name, data in blobs.items()}
+    encoded = json.dumps({**header, "_blobs": sizes}).encode()
+    stream.write(_LENGTH.pack(len(encoded)) + encoded)
+    for data in blobs.values():
+        stream.write(data)
+    stream.flush()
+
+
+def read_message(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    """Read one message; null at the end of the stream, also in the middle of a message."""
+    prefix = _exactly(stream, _LENGTH.size)
+    if prefix is None:
+        return None
+    encoded = _exactly(stream, _LENGTH.unpack(prefix)[0])
+    if encoded is None:
+        return None
+    header = json.loads(encoded)
+    blobs = {}
+    for name, size in header.pop("_blobs").items():
+        data = _exactly(stream, size)
+        if data is None:
+            return None
+        blobs[name] = data
+    return header, blobs
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes | None:
+    parts = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)

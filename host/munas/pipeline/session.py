@@ -1,0 +1,220 @@
+"""Sets a search up from an experiment or a ledger, runs it, and sums it up.
+
+Everything that the command line does with a search goes through `start` and `resume`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from munas.errors import BadInputError
+from munas.experiment import Experiment, parse_experiment
+from munas.experiment.schema import Data
+from munas.latency import Choice, LatencyProvider
+from munas.pipeline.events import Observer, RunStart
+from munas.pipeline.executor import Executor, LocalExecutor
+from munas.pipeline.run import SearchRun
+from munas.pipeline.sources import provider_for
+from munas.search import Objective, Search, SearchSettings, cost_screen
+from munas.store import EventRow, Ledger, RunInfo
+
+_VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far one call goes; a resumed run may go further."""
+
+    max_candidates: int | None = None
+
+
+def default_workers() -> int:
+    """One worker a core that this process may use."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def start(
+    experiment: Experiment, path: Path, observer: Observer, command: str, limits: Limits
+) -> dict[str, Any]:
+    """Run a new search whose ledger is made at `path`; the summary of interfaces.
+
+    Raises MunasErrors; a KeyboardInterrupt passes through after the workers are gone, and the
+    ledger can then be resumed.
+    """
+    from munas.train import load
+
+    _check_bounds(experiment)
+    dataset = load(experiment.data)
+    workers = experiment.search.workers or default_workers()
+    lag = experiment.search.lag or 2 * workers
+    provider, choice = provider_for(experiment)
+    if "latency_us" in experiment.bounds.given() and choice.source == "mac":
+        _require_latency(provider, choice)
+    identity = {
+        "seed": experiment.search.seed,
+        "workers": workers,
+        "lag": lag,
+        "latency_source": choice.source.value,
+        "latency_reason": choice.reason,
+        "board": choice.board,
+        "engine": provider.engine,
+        "dataset": dataset.name,
+        "dataset_sha256": dataset.sha256,
+        "dataset_origin": dataset.origin,
+        "input": list(dataset.input_shape),
+        "classes": dataset.classes,
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run = RunInfo(
+        name=experiment.name, experiment=experiment.as_dict(), identity=identity, command=command
+    )
+    with Ledger.create(path, run) as ledger:
+        ledger.add_event(EventRow(kind="started"))
+        notices = (dataset.notice,) if dataset.notice else ()
+        return _go(ledger, experiment, provider, observer, limits, notices)
+
+
+def resume(path: Path, observer: Observer, limits: Limits) -> dict[str, Any]:
+    """Go on with the search of a ledger; done when it is done already."""
+    with Ledger.open(path) as ledger:
+        experiment = parse_experiment(dict(ledger.run.experiment), str(path))
+        identity = ledger.run.identity
+        changed = [
+            f"{name} {then} → {importlib.metadata.version(name)}"
+            for name, then in identity["versions"].items()
+            if importlib.metadata.version(name) != then
+        ]
+        notices = (
+            (f"Versions changed since the run began ({', '.join(changed)}).",) if changed else ()
+        )
+        provider, choice = provider_for(experiment)
+        if choice.source.value != identity["latency_source"]:
+            raise BadInputError(
+                f"The run's latencies are {identity['latency_source']}, but now only "
+                f"{choice.source.value} is at hand: values of different sources cannot be ranked.",
+                f"Attach or install what gives {identity['latency_source']} "
+                f"latencies for {identity['board']}, then resume.",
+            )
+        ledger.add_event(EventRow(kind="resumed"))
+        return _go(ledger, experiment, provider, observer, limits, notices)
+
+
+def _check_bounds(experiment: Experiment) -> None:
+    if not experiment.bounds.given():
+        raise BadInputError(
+            f"The experiment {experiment.name} bounds nothing.",
+            "Give at least one bound, such as error = 0.2, in [bounds].",
+        )
+
+
+def _require_latency(provider: LatencyProvider, choice: Choice) -> None:
+    """A bound on latency needs a source that gives microseconds."""
+    model = getattr(provider, "model", None)
+    if model is None:
+        raise BadInputError(
+            f"bounds.latency_us cannot be checked: {choice.reason}, and {choice.board} has no "
+            "constants that turn MACs into microseconds.",
+            "Bound macs instead, or attach the board.",
+        )
+
+
+def _search(experiment: Experiment, identity: Any, provider: LatencyProvider) -> Search:
+    section = experiment.search
+    objective = Objective(experiment.bounds.given(), experiment.objective.kind)
+    settings = SearchSettings(
+        input=tuple(identity["input"]),
+        classes=identity["classes"],
+        objective=objective,
+        space=experiment.space.name,
+        sampling=experiment.space.sampling,
+        algorithm=section.algorithm,
+        population=section.population,
+        sample=section.sample,
+        rounds=section.rounds,
+        seed=identity["seed"],
+        lag=identity["lag"],
+    )
+    if objective.kind == "chebyshev":
+        return Search(settings)
+    model = getattr(provider, "model", None)
+
+    def derived(costs: Any) -> dict[str, float]:
+        return {"latency_us": model.latency_us(costs.macs)} if model else {}
+
+    return Search(settings, cost_screen(objective.bounds, derived))
+
+
+def _go(
+    ledger: Ledger,
+    experiment: Experiment,
+    provider: LatencyProvider,
+    observer: Observer,
+    limits: Limits,
+    notices: tuple[str, ...],
+) -> dict[str, Any]:
+    identity = ledger.run.identity
+    search = _search(experiment, identity, provider)
+    observer.started(
+        RunStart(
+            name=experiment.name,
+            ledger=str(ledger.path),
+            dataset=identity["dataset_origin"],
+            rounds=min(search.settings.rounds, limits.max_candidates or search.settings.rounds),
+            done=len(ledger.results()),
+            workers=identity["workers"],
+            lag=identity["lag"],
+            bounds=experiment.bounds.given(),
+            latency_source=identity["latency_source"],
+            latency_reason=identity["latency_reason"],
+            notices=notices,
+        )
+    )
+    executor = _executor(experiment.data, identity)
+    try:
+        run = SearchRun(
+            ledger,
+            experiment,
+            search,
+            executor,
+            provider,
+            observer,
+            max_candidates=limits.max_candidates,
+        )
+        run.run()
+    except KeyboardInterrupt:
+        ledger.add_event(EventRow(kind="interrupted"))
+        raise
+    finally:
+        executor.close()
+        provider.close()
+    return summary(ledger, run.times.wall_s, run.times.overhead_s)
+
+
+def _executor(data: Data, identity: Any) -> Executor:
+    named = data.model_copy(update={"name": identity["dataset"], "fallback": None})
+    settings = {
+        "data": named.model_dump(mode="json"),
+        "dataset_sha256": identity["dataset_sha256"],
+    }
+    return LocalExecutor(settings, identity["workers"])
+
+
+def summary(ledger: Ledger, wall_s: float, overhead_s: float) -> dict[str, Any]:
+    """The JSON summary of a search: times by stage add up over all workers."""
+    stages: dict[str, float] = {}
+    for row in ledger.results():
+        for stage, seconds in row.stage_s.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    stages["overhead"] = overhead_s
+    return {
+        "ledger": str(ledger.path),
+        "candidates": len(ledger.results()),
+        "front": ledger.front(),
+        "wall_s": round(wall_s, 3),
+        "time_by_stage_s": {stage: round(seconds, 3) for stage, seconds in stages.items()},
+    }
