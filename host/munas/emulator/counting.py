@@ -1,0 +1,264 @@
+"""Counts what the emulated core runs: a native hook that Unicorn calls at the head of each block.
+
+The hook knows addresses and counts, no instruction and no price. It gives every (start, size) a
+record on first sight and counts its executions, its entries by a taken branch and its exits by one.
+It also stops the core, before a block runs, when asked or after a given number of blocks.
+
+Compiled by Numba on first use; the LLVM code is kept in the user's cache folder, because importing
+Numba takes longer than a whole inference.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Header words of the shared array.
+PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT, STOP, REGIONS, SLOTS = range(9)
+_REGION_TABLE = 16
+_MAX_REGIONS = 8
+_RECORDS = _REGION_TABLE + 3 * _MAX_REGIONS
+# Words of a block's record. Record 0 stands for "no block" and collects what lies in no region.
+START, SIZE, COUNT, TAKEN_IN, TAKEN_OUT, BEFORE, NEXT, _SPARE = range(8)
+_RECORD = 8
+
+_SHIFT_CAPACITY = 17
+
+
+@dataclass(frozen=True)
+class CodeRegion:
+    """Addresses from which code may run."""
+
+    base: int
+    size: int
+
+
+class Counters:
+    """The shared array, and what the rest of the emulator reads from it."""
+
+    def __init__(self, regions: list[CodeRegion]) -> None:
+        capacity = 1 << _SHIFT_CAPACITY
+        slots = _RECORDS + _RECORD * capacity
+        length = slots + sum(region.size // 2 for region in regions)
+        self._words: NDArray[np.int64] = np.zeros(length, np.int64)  # untouched pages cost nothing
+        self._words[CAPACITY] = capacity
+        self._words[REGIONS] = len(regions)
+        self._words[SLOTS] = slots
+        offset = slots
+        self._regions: list[tuple[int, int, int]] = []
+        for i, region in enumerate(regions):
+            at = _REGION_TABLE + 3 * i
+            self._words[at : at + 3] = (region.base, region.size, offset)
+            self._regions.append((region.base, region.size, offset))
+            offset += region.size // 2
+        self._records = self._words[_RECORDS:slots].reshape(capacity, _RECORD)
+        self._words[BLOCKS] = 1
+        self.forget_previous()
+
+    @property
+    def address(self) -> int:
+        """Where the array lies, for the hook."""
+        return int(self._words.ctypes.data)
+
+    @property
+    def records(self) -> NDArray[np.int64]:
+        """The records of all blocks seen, [blocks, words of a record]; a view."""
+        return self._records[: int(self._words[BLOCKS])]
+
+    @property
+    def full(self) -> bool:
+        """Whether the table of blocks overflowed: counts are incomplete from then on."""
+        return bool(self._words[BLOCKS] >= self._words[CAPACITY])
+
+    @property
+    def executed(self) -> int:
+        """Blocks executed since the start."""
+        return int(self._words[EXECUTED])
+
+    @property
+    def current(self) -> int:
+        """Id of the block that runs now (or ran last)."""
+        return int(self._words[PREVIOUS_ID])
+
+    def allow(self, blocks: int) -> None:
+        """Let the core run this many more blocks; clears a request to stop."""
+        self._words[LIMIT] = self._words[EXECUTED] + blocks
+        self._words[STOP] = 0
+
+    def request_stop(self) -> None:
+        """Stop before the next block."""
+        self._words[STOP] = 1
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the hook has stopped the core, or is about to."""
+        w = self._words
+        return bool(w[STOP] or w[EXECUTED] >= w[LIMIT])
+
+    def forget_previous(self) -> None:
+        """The next block is entered as after a reset: from nowhere."""
+        self._words[PREVIOUS_ID] = 0
+        self._words[PREVIOUS_END] = -1
+
+    def continue_at(self, address: int) -> None:
+        """The next block is the straight continuation of the current one, from `address`."""
+        self._words[PREVIOUS_END] = address
+
+    def forget_code(self, start: int, size: int) -> None:
+        """The code in this range changed: its blocks get new records from now on."""
+        for base, length, offset in self._regions:
+            low, high = max(start, base), min(start + size, base + length)
+            if low < high:
+                self._words[offset + (low - base) // 2 : offset + (high - base + 1) // 2] = 0
+
+    def save(self) -> NDArray[np.int64]:
+        """A copy of everything that time is made of, for `restore`."""
+        return self._words[: _RECORDS + _RECORD * int(self._words[BLOCKS])].copy()
+
+    def restore(self, saved: NDArray[np.int64]) -> None:
+        """Take back all counts since `saved`; records made since then stay, with zero counts."""
+        kept = self._words[[BLOCKS, EXECUTED, LIMIT, STOP]].copy()
+        blocks = int(self._words[BLOCKS])
+        links = self._records[:blocks, [BEFORE, NEXT]].copy()
+        self._records[:blocks, COUNT : TAKEN_OUT + 1] = 0
+        self._words[: len(saved)] = saved
+        self._words[[BLOCKS, EXECUTED, LIMIT, STOP]] = kept
+        self._records[:blocks, [BEFORE, NEXT]] = links
+
+
+def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
+    """The hook, in the subset of Python that Numba compiles; unsigned indices avoid wrap-around."""
+    words = carray(shared, (1 << 40,), np.int64)  # type: ignore[name-defined]  # noqa: F821
+    u = np.uint64
+    if words[u(STOP)] != 0 or words[u(EXECUTED)] >= words[u(LIMIT)]:
+        uc_emu_stop(unicorn)  # type: ignore[name-defined]  # noqa: F821
+        return
+    words[u(EXECUTED)] += 1
+    start, length = np.int64(address), np.int64(size)
+    block = np.int64(0)
+    for region in range(words[u(REGIONS)]):
+        at = u(_REGION_TABLE + 3 * region)
+        offset = start - words[at]
+        if offset >= 0 and offset < words[at + u(1)]:
+            slot = u(words[at + u(2)] + (offset >> 1))
+            block = words[slot]
+            while block > 0 and words[u(_RECORDS + _RECORD * block + SIZE)] != length:
+                block = words[u(_RECORDS + _RECORD * block + NEXT)]
+            if block == 0 and words[u(BLOCKS)] < words[u(CAPACITY)]:
+                block = words[u(BLOCKS)]
+                words[u(BLOCKS)] = block + 1
+                fresh = u(_RECORDS + _RECORD * block)
+                words[fresh + u(START)] = start
+                words[fresh + u(SIZE)] = length
+                words[fresh + u(NEXT)] = words[slot]
+                words[slot] = block
+            break
+    record = u(_RECORDS + _RECORD * block)
+    words[record + u(COUNT)] += 1
+    before = words[u(PREVIOUS_ID)]
+    if words[u(PREVIOUS_END)] != start:
+        words[record + u(TAKEN_IN)] += 1
+        words[u(_RECORDS + _RECORD * before + TAKEN_OUT)] += 1
+    elif words[record + u(BEFORE)] == 0:
+        words[record + u(BEFORE)] = before
+    words[u(PREVIOUS_ID)] = block
+    words[u(PREVIOUS_END)] = start + length
+
+
+def native_hook(emu_stop_address: int) -> int:
+    """Address of the compiled hook: void (uc_engine*, uint64 address, uint32 size, int64* array).
+
+    `emu_stop_address` is where the loaded Unicorn has `uc_emu_stop`.
+    """
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.add_symbol("uc_emu_stop", emu_stop_address)
+    kept = _cache_file(llvm.get_host_cpu_name())
+    try:
+        code = kept.read_text()
+    except OSError:
+        code = _compile()
+        _keep(kept, code)
+    return _load(llvm, code)
+
+
+_engines: list[Any] = []  # the machine code lives as long as its engine
+
+
+def _load(llvm: Any, code: str) -> int:
+    module = llvm.parse_assembly(code)
+    module.verify()
+    _bind_unused(llvm, module)
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    _engines.append(engine)
+    name = next(f.name for f in module.functions if f.name.startswith("cfunc."))
+    return int(engine.get_function_address(name))
+
+
+def _bind_unused(llvm: Any, module: Any) -> None:
+    """Resolve what Numba's wrapper would call if the hook raised, which it cannot: to `abort`."""
+    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
+    for function in module.functions:
+        unresolved = function.is_declaration and llvm.address_of_symbol(function.name) is None
+        if unresolved and not function.name.startswith("llvm."):
+            llvm.add_symbol(function.name, abort)
+
+
+def _compile() -> str:
+    """The hook as optimised LLVM code."""
+    import numba
+    from numba import types
+
+    stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
+    signature = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
+    globals().update(carray=numba.carray, uc_emu_stop=stop)
+    return str(numba.cfunc(signature)(_count_block).inspect_llvm())
+
+
+def _cache_file(cpu: str) -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "munas" / "emulator"
+    key = hashlib.sha256(Path(__file__).read_bytes())
+    for part in (version("numba"), version("llvmlite"), platform.machine(), cpu):
+        key.update(part.encode() + b"\0")
+    return folder / f"block-hook-{key.hexdigest()[:24]}.ll"
+
+
+def _keep(path: Path, code: str) -> None:
+    """Write the cache file in one step; a folder that cannot be written only costs time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(code)
+        draft.replace(path)
+    except OSError:
+        return
+
+
+def attach(unicorn_library: Any, engine: Any, hook: int, counters: Counters) -> None:
+    """Give the hook to a Unicorn engine (`uc_hook_add` through ctypes, all addresses)."""
+    handle = ctypes.c_size_t()
+    block_hook_type = 1 << 3  # UC_HOOK_BLOCK
+    status = unicorn_library.uc_hook_add(
+        engine,
+        ctypes.byref(handle),
+        ctypes.c_int(block_hook_type),
+        ctypes.c_void_p(hook),
+        ctypes.c_void_p(counters.address),
+        ctypes.c_uint64(1),
+        ctypes.c_uint64(0),
+    )
+    if status:
+        raise RuntimeError(f"uc_hook_add failed with {status}")

@@ -1,0 +1,333 @@
+"""The emulated microcontroller, in this process: core, memories, peripherals, cycle model.
+
+Needs Unicorn (GPL-2.0), so only the emulator's own process and its tests import this module. It
+knows no transport: bytes go in by `feed`, come out by `drain`, and `run` returns when the firmware
+waits for more.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from munas.emulator import counting, peripherals
+from munas.emulator.board import BoardParameters
+from munas.emulator.bus import Bus
+from munas.emulator.counting import CodeRegion, Counters
+from munas.emulator.faults import SUPERVISOR_CALL, FaultUnit, LockupError
+from munas.emulator.firmware_image import load_image
+from munas.emulator.memory import Memories
+from munas.emulator.pricing import Pricing
+from munas.emulator.registers import Registers
+from munas.emulator.serial_port import SerialPort
+from munas.errors import InfrastructureError, missing_extra
+
+SLICE_BLOCKS = 1 << 18
+"""Blocks that run at most before `run` returns: some ten milliseconds of the host's time."""
+
+_EVERYWHERE = 0xFFFFFFFF
+_INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
+_CYCLES_PER_BLOCK_AT_LEAST = 8
+
+
+class Pause(StrEnum):
+    """Why `run` returned."""
+
+    WAITING = "waiting"
+    """The firmware polls for input and there is none, or sleeps."""
+    RESET = "reset"
+    """The chip was reset; it starts again on the next run."""
+    RUNNING = "running"
+    """A slice is over, or enough output has gathered."""
+
+
+@dataclass(frozen=True)
+class ResetEvent:
+    """A reset and what led to it: "software", "watchdog", "lockup", "pin"."""
+
+    cause: str
+    cycles: int
+    pc: int
+    lr: int
+
+
+class EmulatedMcu:
+    """One chip with a firmware.
+
+    `elf` is the firmware; `board` says which chip, its cycle parameters and its UID. Raises
+    MissingExtraError without Unicorn, Capstone or Numba, BadInputError for an ELF that is not for
+    the chip.
+    """
+
+    def __init__(self, board: BoardParameters, elf: Path) -> None:
+        self.board = board
+        self._unicorn = _import_unicorn()
+        self._memories = Memories(board.chip, board.uid)
+        load_image(elf, self._memories)
+        self._counters = Counters([CodeRegion(*r) for r in self._memories.code_regions()])
+        self._engine = self._make_engine()
+        self._registers = Registers(self._engine)
+        self._pricing = Pricing(self._counters, self._read_code, board.cycles)
+        self.port = SerialPort(
+            lambda: self._counters.executed, self._wait_begins, self._waits, self._stop
+        )
+        machine = peripherals.Machine(
+            chip=board.chip,
+            memories=self._memories,
+            port=self.port,
+            cycles=self._cycles_at,
+            request_reset=self._request_reset,
+            code_changed=self._code_changes,
+            set_fpu=self._registers.set_fpu,
+        )
+        self._peripherals = peripherals.build(machine)
+        self._bus = Bus(self._peripherals.everything)
+        self._bus.map_into(self._engine)
+        self._faults = FaultUnit(
+            self._registers, self._memories, self._peripherals.scs, self._unicorn
+        )
+        self._blank = self._engine.context_save()
+        self.resets: list[ResetEvent] = []
+        self._interrupt: int | None = None
+        self._reset_wanted: str | None = None
+        self._waiting = False
+        self._before_wait: Any = None
+        self._last_located = (-1, 0)
+        self._start()
+
+    # --- running -------------------------------------------------------------------------------
+
+    def run(self, blocks: int = SLICE_BLOCKS) -> Pause:
+        """Run until the firmware waits, the chip resets, or about `blocks` blocks are over."""
+        if self._waiting:
+            if not self.port.ready:
+                return Pause.WAITING
+            self._end_wait()
+        self._counters.allow(self._slice(blocks))
+        asleep = False
+        try:
+            self._engine.emu_start(self._registers["pc"] | 1, _EVERYWHERE)
+            asleep = self._interrupt is None and not self._counters.stopped
+        except self._unicorn.UcError as error:
+            self._on_error(error.errno)
+        if self._interrupt is not None:
+            self._on_interrupt()
+        if self._counters.full:
+            raise InfrastructureError(
+                "The firmware ran more distinct blocks of code than the emulator can count.",
+                "Use a firmware that does not rewrite its code.",
+            )
+        self._check_watchdog()
+        if self._reset_wanted is not None:
+            self._reset(self._reset_wanted)
+            return Pause.RESET
+        if asleep:
+            self._waiting = True
+        return Pause.WAITING if self._waiting else Pause.RUNNING
+
+    def feed(self, data: bytes) -> None:
+        """Bytes arrive on the serial line."""
+        self.port.feed(data)
+
+    def drain(self) -> bytes:
+        """What the firmware sent since the last call."""
+        return self.port.drain()
+
+    def reset(self) -> None:
+        """Pull the reset pin: RAM and counters stay."""
+        self._reset("pin")
+
+    # --- looking -------------------------------------------------------------------------------
+
+    @property
+    def pricing(self) -> Pricing:
+        """Cycles, instructions and profile since power-on."""
+        return self._pricing
+
+    def counters(self) -> dict[str, Any]:
+        """The totals since power-on, for people and for the control channel."""
+        flash = self._peripherals.flash
+        return {
+            "cycles": self._pricing.cycles(),
+            "instructions": self._pricing.instructions(),
+            "blocks": self._counters.executed,
+            "core_clock_hz": self._peripherals.rcc.core_clock_hz(),
+            "flash_wait_states": flash.wait_states,
+            "flash_erases": sum(flash.erased),
+            "resets": len(self.resets),
+            "unmodelled": [f"{base:#010x}" for base in self._bus.unmodelled],
+            "pc": self._registers["pc"],
+        }
+
+    def memory(self, address: int, size: int) -> bytes | None:
+        """What stands at an address; None where nothing is mapped."""
+        found = self._memories.find(address, size)
+        return None if found is None else bytes(found)
+
+    # --- construction --------------------------------------------------------------------------
+
+    def _make_engine(self) -> Any:
+        u = self._unicorn
+        engine = u.Uc(u.UC_ARCH_ARM, u.UC_MODE_THUMB | u.UC_MODE_MCLASS)
+        engine.ctl_set_cpu_model(u.arm_const.UC_CPU_ARM_CORTEX_M4)
+        self._memories.map_into(engine)
+        library = u.unicorn_py3.unicorn.uclib
+        stop = ctypes.cast(library.uc_emu_stop, ctypes.c_void_p).value
+        counting.attach(library, engine._uch, counting.native_hook(stop or 0), self._counters)
+        engine.hook_add(u.UC_HOOK_INTR, self._note_interrupt)
+        return engine
+
+    def _read_code(self, address: int, size: int) -> bytes:
+        found = self._memories.find(address, size)
+        return b"" if found is None else bytes(found)
+
+    def _start(self) -> None:
+        table = self._memories.find(0, 8)
+        assert table is not None
+        self._registers["sp"] = int.from_bytes(table[:4], "little")
+        self._registers["lr"] = 0xFFFFFFFF
+        self._registers["pc"] = int.from_bytes(table[4:], "little") & ~1
+        self._registers.set_fpu(False)
+        self._counters.forget_previous()
+
+    # --- called while the core runs ------------------------------------------------------------
+
+    def _cycles_at(self, address: int) -> int:
+        """Cycles up to the access to `address` that runs now.
+
+        Unicorn does not say which instruction of the block that is: it is the first one, after the
+        last one found in this execution of the block, whose operand gives that address.
+        """
+        self._before_wait = None  # the firmware has seen the time: it cannot be taken back
+        block = self._pricing.block(self._counters.current)
+        execution, after = self._last_located
+        if execution != self._counters.executed:
+            after = -1
+        for at, instruction in block.placed():
+            access = instruction.access
+            if at > after and access and access.address(self._registers.operand(at)) == address:
+                self._last_located = (self._counters.executed, at)
+                return self._pricing.cycles_before(at)
+        return self._pricing.cycles()
+
+    def _wait_begins(self) -> None:
+        self._before_wait = self._counters.save()
+
+    def _waits(self) -> None:
+        self._waiting = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._counters.request_stop()
+
+    def _request_reset(self, cause: str) -> None:
+        self._reset_wanted = cause
+        self._stop()
+
+    def _note_interrupt(self, engine: Any, number: int, _data: Any) -> None:
+        self._interrupt = number
+        engine.emu_stop()
+
+    def _code_changes(self, start: int, size: int) -> None:
+        self._pricing.decode_new()
+        self._counters.forget_code(start, size)
+        self._counters.forget_code(start - 0x08000000, size)
+        self._engine.ctl_remove_cache(start, start + size)
+
+    # --- between runs --------------------------------------------------------------------------
+
+    def _slice(self, blocks: int) -> int:
+        bites_at = self._peripherals.iwdg.bites_at
+        if bites_at is None:
+            return blocks
+        remaining = bites_at - self._pricing.cycles()
+        return max(16, min(blocks, remaining // _CYCLES_PER_BLOCK_AT_LEAST))
+
+    def _check_watchdog(self) -> None:
+        bites_at = self._peripherals.iwdg.bites_at
+        if bites_at is not None and self._pricing.cycles() >= bites_at:
+            self._reset_wanted = "watchdog"
+
+    def _end_wait(self) -> None:
+        """A wait takes no emulated time, if the firmware did not look at the time meanwhile."""
+        self._waiting = False
+        if self._before_wait is not None:
+            self._counters.restore(self._before_wait)
+            self._before_wait = None
+
+    def _on_error(self, errno: int) -> None:
+        pc = self._registers["pc"]
+        instruction = self._faults.instruction_at(pc)
+        if errno == self._unicorn.UC_ERR_WRITE_PROT and instruction and instruction.access:
+            address = instruction.access.address(self._registers.operand(pc))
+            found = self._peripherals.flash.covers(address)
+            if found:
+                self._store_into_flash(pc, instruction, address)
+                return
+        fault = self._faults.classify(errno)
+        self._leave_block(pc)
+        try:
+            self._faults.take(fault)
+        except LockupError:
+            self._reset_wanted = "lockup"
+
+    def _on_interrupt(self) -> None:
+        number, self._interrupt = self._interrupt, None
+        pc = self._registers["pc"]
+        try:
+            if number == _INTR_RETURN:
+                self._faults.leave(pc)
+            elif number == _INTR_SVC:
+                self._faults.enter(SUPERVISOR_CALL, pc)
+            elif number == _INTR_BKPT:
+                self._faults.breakpoint()
+            else:
+                self._faults.take(self._faults.classify(self._unicorn.UC_ERR_EXCEPTION))
+        except LockupError:
+            self._reset_wanted = "lockup"
+
+    def _leave_block(self, pc: int) -> None:
+        """What stands from `pc` on in the current block did not run."""
+        if pc in dict(self._pricing.block(self._counters.current).placed()):
+            self._pricing.not_run(pc)
+
+    def _store_into_flash(self, pc: int, instruction: Any, address: int) -> None:
+        access = instruction.access
+        for i, name in enumerate(access.registers):
+            value = self._registers[name] & ((1 << 8 * access.unit) - 1)
+            data = value.to_bytes(access.unit, "little")
+            self._peripherals.flash.program(address + i * access.unit, data)
+        if access.writeback:
+            self._registers[access.base] += access.writeback
+        after = pc + instruction.size
+        self._leave_block(after)
+        self._counters.continue_at(after)
+        self._registers["pc"] = after
+
+    def _reset(self, cause: str) -> None:
+        registers = self._registers
+        self.resets.append(
+            ResetEvent(cause, self._pricing.cycles(), registers["pc"], registers["lr"])
+        )
+        self._reset_wanted = self._interrupt = self._before_wait = None
+        self._waiting = False
+        self._engine.context_restore(self._blank)
+        self._bus.reset()
+        self.port.reset()
+        self._peripherals.rcc.note_reset(cause)
+        self._start()
+
+
+def _import_unicorn() -> Any:
+    try:
+        import capstone
+        import llvmlite  # type: ignore[import-untyped]
+        import unicorn
+        import unicorn.arm_const
+    except ImportError as error:
+        raise missing_extra("emulator", "The emulated board") from error
+    del capstone, llvmlite
+    return unicorn

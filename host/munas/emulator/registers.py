@@ -1,0 +1,50 @@
+"""The core's registers by name, as Capstone spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_NAMES = {
+    **{f"r{i}": f"R{i}" for i in range(13)},
+    "sb": "R9",
+    "sl": "R10",
+    "fp": "R11",
+    "ip": "R12",
+    "sp": "SP",
+    "lr": "LR",
+    "pc": "PC",
+    "xpsr": "XPSR",
+    "msp": "MSP",
+    "psp": "PSP",
+    "control": "CONTROL",
+    **{f"s{i}": f"S{i}" for i in range(32)},
+    **{f"d{i}": f"D{i}" for i in range(16)},
+}
+
+
+class Registers:
+    """Reads and writes the registers of a Unicorn engine."""
+
+    def __init__(self, engine: Any) -> None:
+        from unicorn import arm_const
+
+        self._engine = engine
+        self._ids = {n: getattr(arm_const, f"UC_ARM_REG_{u}") for n, u in _NAMES.items()}
+        self._fpexc = arm_const.UC_ARM_REG_FPEXC
+        self._cpacr = arm_const.UC_ARM_REG_C1_C0_2
+
+    def __getitem__(self, name: str) -> int:
+        return int(self._engine.reg_read(self._ids[name]))
+
+    def __setitem__(self, name: str, value: int) -> None:
+        self._engine.reg_write(self._ids[name], value)
+
+    def operand(self, pc: int) -> Callable[[str], int]:
+        """How an instruction at `pc` sees the registers: PC reads as the word 4 bytes on."""
+        return lambda name: (pc + 4) & ~3 if name == "pc" else self[name]
+
+    def set_fpu(self, enabled: bool) -> None:
+        """Switch the floating-point unit, which a store to CPACR does not do in Unicorn."""
+        self._engine.reg_write(self._fpexc, 0x40000000 if enabled else 0)
+        self._engine.reg_write(self._cpacr, 0xF00000 if enabled else 0)
