@@ -21,7 +21,10 @@ void serve_once() {
   for (size_t i = 0; i < count; ++i) {
     switch (deframer.feed(bytes[i])) {
       case link::Deframer::Event::kNone: break;
-      case link::Deframer::Event::kFrame: dispatch::handle(deframer); break;
+      case link::Deframer::Event::kFrame:
+        port::watchdog_kick();
+        dispatch::handle(deframer);
+        break;
       case link::Deframer::Event::kCorrupt: dispatch::refuse_corrupt(); break;
     }
   }

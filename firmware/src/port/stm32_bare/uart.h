@@ -26,7 +26,6 @@ class PolledUart {
       }
     }
     data[0] = static_cast<uint8_t>(core::reg(Registers::kReceive));
-    watchdog_kick();
     return 1;
   }
 
