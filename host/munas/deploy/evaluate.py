@@ -128,6 +128,17 @@ class GoldenRunner:
         return np.array(self._interpreter.GetOutputTensor(0), np.int8).reshape(-1)
 
 
+def golden_version() -> str:
+    """The version of the tflite-micro wheel, once it has been loaded.
+
+    Raises InfrastructureError where it cannot be.
+    """
+    import importlib.metadata
+
+    _wheel()
+    return importlib.metadata.version("tflite-micro")
+
+
 def _wheel() -> Any:
     """The wheel's extension module.
 
@@ -146,6 +157,12 @@ def _wheel() -> Any:
     spec = importlib.util.spec_from_file_location("_runtime", library)
     if spec is None or spec.loader is None:
         raise InfrastructureError(f"The tflite-micro wheel lacks {library.name}.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise InfrastructureError(
+            f"The tflite-micro wheel does not load: {error}.",
+            "Install the version that munas pins: pip install --force-reinstall munas",
+        ) from None
     return module

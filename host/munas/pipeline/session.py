@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,37 @@ def start(
         ledger.add_event(EventRow(kind="started"))
         notices = (dataset.notice,) if dataset.notice else ()
         return _go(ledger, experiment, provider, observer, limits, notices)
+
+
+def new_ledger_path(name: str) -> Path:
+    """A ledger's path in the folder `runs` that nothing has yet: name and time."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    path = Path("runs") / f"{name}-{stamp}.ledger"
+    number = 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{name}-{stamp}-{number}.ledger"
+    return path
+
+
+def status(path: Path) -> dict[str, Any]:
+    """How far the search of a ledger is, as `munas status` prints it."""
+    with Ledger.open(path) as ledger:
+        experiment = parse_experiment(dict(ledger.run.experiment), str(path))
+        events = [event.kind for event in ledger.events()]
+        done = len(ledger.results())
+        state = "finished" if events and events[-1] == "finished" else "interrupted or running"
+        return {
+            "ledger": str(path),
+            "name": ledger.run.name,
+            "state": state,
+            "rounds": experiment.search.rounds,
+            "done": done,
+            "counts": ledger.status_counts(),
+            "latency_source": ledger.run.identity["latency_source"],
+            "bounds": experiment.bounds.given(),
+            "front": ledger.front(),
+        }
 
 
 def resume(path: Path, observer: Observer, limits: Limits) -> dict[str, Any]:

@@ -1,0 +1,5 @@
+"""`python -m munas`."""
+
+from munas.cli.main import main
+
+main()

@@ -1,0 +1,24 @@
+"""`munas report`: a ledger as one self-contained page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from munas.cli.inputs import LedgerFile
+
+
+def command(
+    ledger: LedgerFile,
+    out: Annotated[Path | None, typer.Option(help="The .html file to write.")] = None,
+) -> None:
+    """Draw the front, the progress and the table of a search."""
+    from munas.report import write_report
+    from munas.store import Ledger
+
+    target = out or ledger.with_suffix(".html")
+    with Ledger.open(ledger) as opened:
+        write_report(opened, target)
+    typer.echo(f"wrote {target}", err=True)

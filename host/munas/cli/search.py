@@ -1,0 +1,61 @@
+"""`munas search`: run a search from an experiment file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from munas.cli.inputs import JsonFlag
+
+
+def command(
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment file, or the name of one that comes with munas.")
+    ],
+    ledger: Annotated[Path | None, typer.Option(help="Where to keep the results.")] = None,
+    board: Annotated[str | None, typer.Option(help="The target board.")] = None,
+    latency: Annotated[str | None, typer.Option(help="auto, measured, predicted or mac.")] = None,
+    engine: Annotated[str | None, typer.Option(help="tflm or aot.")] = None,
+    max_candidates: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this many candidates.")
+    ] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train for at most this many epochs.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Training processes.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Search for architectures within the experiment's bounds."""
+    import shlex
+    import sys
+
+    from munas.cli.view import run_shown
+    from munas.experiment import find_experiment, load_experiment
+    from munas.pipeline.session import Limits, new_ledger_path, start
+
+    path = find_experiment(experiment)
+    options = {
+        "latency.board": board,
+        "latency.source": latency,
+        "latency.engine": engine,
+        "search.workers": workers,
+        "search.seed": seed,
+    }
+    overrides = [f"{key}={value}" for key, value in options.items() if value is not None]
+    loaded = load_experiment(path, (*(set_ or ()), *overrides))
+    if max_epochs is not None:
+        epochs = min(max_epochs, loaded.train.epochs)
+        loaded = load_experiment(path, (*(set_ or ()), *overrides, f"train.epochs={epochs}"))
+    target = ledger or new_ledger_path(loaded.name)
+    typed = shlex.join(["munas", *sys.argv[1:]])
+    run_shown(
+        lambda observer: start(loaded, target, observer, typed, Limits(max_candidates)),
+        target,
+        json,
+    )

@@ -1,0 +1,257 @@
+"""What a person sees of a search: a live view on a terminal, plain lines elsewhere.
+
+Everything here goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json as encoder
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from munas.errors import ExitCode, MunasError
+from munas.units import format_bytes
+
+if TYPE_CHECKING:
+    from munas.pipeline.events import RunStart
+    from munas.search import Candidate
+    from munas.store import ResultRow
+
+console = Console(stderr=True, highlight=False)
+
+
+def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -> None:
+    """Run a search under a view; print its result; say how to go on when it stops early."""
+    shown = LiveView() if console.is_terminal else PlainView()
+    try:
+        with shown:
+            found = call(shown)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. Continue with: munas resume {ledger}")
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    except MunasError as error:
+        if error.exit_code == ExitCode.INFRASTRUCTURE and ledger.exists():
+            error.mend = f"{error.mend}\nContinue with: munas resume {ledger}".strip()
+        raise
+    if json:
+        typer.echo(encoder.dumps(found))
+        return
+    console.print(front_table(found["front"], shown.bounds))
+    if not found["front"]:
+        console.print("Warning: no candidate is within all bounds.", style="yellow")
+    stages = ", ".join(f"{k} {v:.0f} s" for k, v in found["time_by_stage_s"].items() if v >= 0.5)
+    console.print(
+        f"{found['candidates']} candidates in {found['wall_s']:.0f} s of this call "
+        f"(over all workers: {stages})."
+    )
+    console.print(f"Ledger: {found['ledger']}")
+    console.print(f"Report: munas report {found['ledger']}")
+
+
+_COLUMNS: tuple[tuple[str, str, str | None], ...] = (
+    ("id", "candidate_id", None),
+    ("int8 val", "val_accuracy_int8", "error"),
+    ("int8 test", "test_accuracy_int8", None),
+    ("latency", "latency_us", "latency_us"),
+    ("MACs", "macs", "macs"),
+    ("peak mem", "peak_memory_bytes", "peak_memory_bytes"),
+    ("arena", "arena_used_bytes", "arena_used_bytes"),
+    ("weights", "model_size_bytes", "model_size_bytes"),
+    ("flash", "flash_bytes", "flash_bytes"),
+)
+
+
+def front_table(rows: list[dict[str, Any]], bounds: dict[str, float]) -> Table:
+    """The front, best accuracy first, with bounds in the heads and sources in the cells."""
+    table = Table(title=f"Front: {len(rows)} of the candidates within all bounds", min_width=40)
+    shown = [c for c in _COLUMNS if any(row.get(c[1]) is not None for row in rows) or not rows]
+    for title, _, bound in shown:
+        limit = f"\n≤ {_limit(bound, bounds[bound])}" if bound and bound in bounds else ""
+        table.add_column(title + limit, justify="right")
+    for row in sorted(rows, key=lambda row: -(row["val_accuracy_int8"] or 0)):
+        table.add_row(*(_cell(name, row) for _, name, _ in shown))
+    return table
+
+
+def _limit(name: str, bound: float) -> str:
+    if name == "error":
+        return f"err {bound:g}"
+    return f"{int(bound):,}"
+
+
+def _cell(name: str, row: dict[str, Any]) -> str:
+    value = row.get(name)
+    if value is None:
+        return "–"
+    if "accuracy" in name:
+        return f"{value:.1%}"
+    if name == "latency_us":
+        return f"{value / 1000:.2f} ms {row['latency_source']}"
+    if name == "arena_used_bytes":
+        return f"{format_bytes(int(value))} {row['arena_source']}"
+    if name.endswith("_bytes"):
+        return format_bytes(int(value))
+    return f"{int(value):,}"
+
+
+class _View:
+    """Keeps what both views show."""
+
+    def __init__(self) -> None:
+        self.bounds: dict[str, float] = {}
+        self.start: RunStart | None = None
+        self.rows: list[tuple[ResultRow, bool]] = []
+        self.flying: dict[int, str] = {}
+        self.began = time.monotonic()
+        self.note = ""
+
+    def started(self, start: RunStart) -> None:
+        self.start, self.bounds, self.began = start, start.bounds, time.monotonic()
+        console.print(f"{start.name}: {start.rounds} candidates, {start.workers} workers")
+        console.print(f"Data: {start.dataset}")
+        for notice in start.notices:
+            console.print(notice, style="yellow")
+        console.print(f"Latency: {start.latency_source} ({start.latency_reason})")
+        console.print(f"Ledger: {start.ledger}")
+        if start.done:
+            console.print(f"{start.done} candidates are done already.")
+
+    def asked(self, candidate: Candidate) -> None:
+        self.flying[candidate.candidate_id] = "waiting"
+
+    def progress(self, candidate_id: int, stage: str, done: int, total: int) -> None:
+        self.flying[candidate_id] = f"{stage} {done}/{total}"
+
+    def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None:
+        self.flying.pop(candidate.candidate_id, None)
+        self.rows.append((row, feasible))
+
+    def testing(self, candidates: int) -> None:
+        self.note = f"Testing {candidates} candidates of the front"
+
+    def done(self) -> int:
+        return len(self.rows) + (self.start.done if self.start else 0)
+
+    def eta_s(self) -> float | None:
+        """Seconds left at the rate so far; null before the first candidate."""
+        if not self.rows or self.start is None:
+            return None
+        rate = len(self.rows) / (time.monotonic() - self.began)
+        return max(0, self.start.rounds - self.done()) / rate
+
+
+def _describe(row: ResultRow, feasible: bool) -> str:
+    if row.status == "failed":
+        error = row.error or {}
+        return f"failed: {error.get('name')}: {error.get('message')}"
+    if row.status == "infeasible":
+        return "outside the bounds, not trained"
+    accuracy = f"int8 {row.val_accuracy_int8:.1%}" if row.val_accuracy_int8 is not None else ""
+    latency = f", {row.latency_us / 1000:.2f} ms {row.latency_source}" if row.latency_us else ""
+    return f"{accuracy}{latency}, {'within' if feasible else 'outside'} the bounds"
+
+
+class PlainView(_View):
+    """One line a candidate, for logs and pipes."""
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None:
+        super().finished(candidate, row, feasible=feasible)
+        total = self.start.rounds if self.start else 0
+        text = f"[{self.done()}/{total}] candidate {row.candidate_id}: {_describe(row, feasible)}"
+        console.print(text, soft_wrap=True)
+
+    def testing(self, candidates: int) -> None:
+        super().testing(candidates)
+        console.print(self.note)
+
+
+class LiveView(_View):
+    """A view that is drawn anew twice a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._live = Live(console=console, refresh_per_second=2, get_renderable=self._draw)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> LiveView:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        self._live.__exit__(*fault)
+
+    def asked(self, candidate: Candidate) -> None:
+        with self._lock:
+            super().asked(candidate)
+
+    def progress(self, candidate_id: int, stage: str, done: int, total: int) -> None:
+        with self._lock:
+            super().progress(candidate_id, stage, done, total)
+
+    def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None:
+        with self._lock:
+            super().finished(candidate, row, feasible=feasible)
+
+    def _draw(self) -> Group:
+        if self.start is None:
+            return Group(Text("Starting: reading data …"))
+        with self._lock:
+            return Group(self._best(), self._latest(), Text(self._line(), style="bold"))
+
+    def _line(self) -> str:
+        assert self.start is not None
+        seconds = time.monotonic() - self.began
+        eta = self.eta_s()
+        left = f", about {eta / 60:.0f} min left" if eta is not None else ""
+        rate = f", {60 * len(self.rows) / seconds:.1f} a minute" if self.rows else ""
+        stages: dict[str, float] = {}
+        for row, _ in self.rows:
+            for stage, spent in row.stage_s.items():
+                stages[stage] = stages.get(stage, 0) + spent
+        total = sum(stages.values())
+        share = " ".join(f"{k} {v / total:.0%}" for k, v in stages.items() if v / total >= 0.005)
+        flying = ", ".join(f"#{k} {v}" for k, v in sorted(self.flying.items()) if v != "waiting")
+        head = f"{self.done()} of {self.start.rounds} done{rate}{left}"
+        return "\n".join(part for part in (head, share, flying, self.note) if part)
+
+    def _best(self) -> Table:
+        """Those within all bounds that no other one beats in accuracy, with their figures."""
+        good = [row for row, feasible in self.rows if feasible]
+        good.sort(key=lambda row: -(row.val_accuracy_int8 or 0))
+        table = Table(title=f"{len(good)} within all bounds; the most accurate", expand=False)
+        for title in ("id", "int8 val", "latency", "arena", "flash"):
+            table.add_column(title, justify="right")
+        for row in good[:5]:
+            cells = vars(row)
+            table.add_row(
+                str(row.candidate_id),
+                *(
+                    _cell(name, cells)
+                    for name in (
+                        "val_accuracy_int8",
+                        "latency_us",
+                        "arena_used_bytes",
+                        "flash_bytes",
+                    )
+                ),
+            )
+        return table
+
+    def _latest(self) -> Text:
+        lines = [f"#{row.candidate_id} {_describe(row, ok)}" for row, ok in self.rows[-4:]]
+        return Text("\n".join(lines), style="dim", overflow="ellipsis", no_wrap=True)
