@@ -6,72 +6,76 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 FIRMWARE = Path(__file__).parent / "firmware"
-LAYOUT = {"STM32L4R5": (0x08000000, 0x200A0000), "STM32F405": (0x08000000, 0x20020000)}
-
-Build = Callable[..., Path]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, and say why."""
-    for item in items:
-        if Path(__file__).parent not in item.path.parents:
-            continue
-        if shutil.which("arm-none-eabi-gcc") is None and "build" in getattr(
-            item, "fixturenames", ()
-        ):
-            item.add_marker(pytest.mark.skip(reason="arm-none-eabi-gcc is not installed"))
+STACK_TOP = {"STM32L4R5": 0x200A0000, "STM32F405": 0x20020000}
+COMPILER = "arm-none-eabi-gcc"
 
 
-@pytest.fixture
-def emulator_extra() -> None:
-    """Skip where the emulator's libraries are missing."""
-    for name in ("unicorn", "capstone", "llvmlite"):
-        pytest.importorskip(name, reason="the extra `emulator` is not installed")
+def _compile(source: Path, elf: Path, chip: str, flags: tuple[str, ...]) -> None:
+    command = [
+        COMPILER,
+        *("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        *("-O2", "-g", "-nostartfiles", "--specs=nosys.specs", "--specs=nano.specs"),
+        *(f"-D{chip}", f"-I{FIRMWARE}"),
+        f"-Wl,-T,{FIRMWARE / 'test.ld'},--defsym=flash_base=0x08000000",
+        f"-Wl,--defsym=stack_top={STACK_TOP[chip]:#x},--no-warn-rwx-segments",
+        *flags,
+        *(str(source), str(FIRMWARE / "start.c"), "-o", str(elf)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """build(source, chip="STM32L4R5", name=…, flags=…) -> ELF.
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """build(source, chip="STM32L4R5", flags=()) -> ELF.
 
-    `source` is C with `int main(void)`; the start-up code and the helpers of firmware/board.h come
-    with it. Assembly sources begin with ".syntax".
+    `source` is C with `int main(void)`; start-up code and the helpers of firmware/board.h come
+    with it.
     """
+    if shutil.which(COMPILER) is None:
+        pytest.skip(f"{COMPILER} is not installed")
     folder = tmp_path_factory.mktemp("firmware")
 
     def run(source: str, chip: str = "STM32L4R5", flags: tuple[str, ...] = ()) -> Path:
-        number = len(list(folder.iterdir()))
-        suffix = ".s" if source.lstrip().startswith(".syntax") else ".c"
-        path = folder / f"{number}{suffix}"
+        path = folder / f"{len(list(folder.glob('*.c')))}.c"
         path.write_text(source)
-        elf = path.with_suffix(".elf")
-        flash, stack = LAYOUT[chip]
-        command = [
-            "arm-none-eabi-gcc",
-            "-mcpu=cortex-m4",
-            "-mthumb",
-            "-mfpu=fpv4-sp-d16",
-            "-mfloat-abi=hard",
-            "-O2",
-            "-g",
-            "-nostartfiles",
-            "--specs=nosys.specs",
-            "--specs=nano.specs",
-            f"-D{chip}",
-            f"-I{FIRMWARE}",
-            f"-Wl,-T,{FIRMWARE / 'test.ld'},--defsym=flash_base={flash:#x}",
-            f"-Wl,--defsym=stack_top={stack:#x},--no-warn-rwx-segments",
-            *flags,
-            str(path),
-            str(FIRMWARE / "start.c"),
-            "-o",
-            str(elf),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return elf
+        _compile(path, path.with_suffix(".elf"), chip, flags)
+        return path.with_suffix(".elf")
 
     return run
+
+
+@pytest.fixture
+def run_on() -> Callable[..., bytes]:
+    """run_on(mcu, slices=64): run until the firmware waits; what it sent until then."""
+    for name in ("unicorn", "capstone", "llvmlite"):
+        pytest.importorskip(name, reason="the extra `emulator` is not installed")
+
+    def run(mcu: Any, slices: int = 64) -> bytes:
+        sent = b""
+        for _ in range(slices):
+            pause = mcu.run()
+            sent += mcu.drain()
+            if pause == "waiting":
+                return sent
+        raise AssertionError(f"the firmware still runs; it sent {sent!r}")
+
+    return run
+
+
+@pytest.fixture
+def boot(run_on: Callable[..., bytes]) -> Callable[..., Any]:
+    """boot(elf, chip="STM32L4R5", **board) -> (mcu, output until the firmware waits)."""
+    from munas.emulator import BoardParameters
+    from munas.emulator.mcu import EmulatedMcu
+
+    def start(elf: Path, chip: str = "STM32L4R5", **board: Any) -> tuple[Any, bytes]:
+        mcu = EmulatedMcu(BoardParameters.of_chip(chip, **board), elf)
+        return mcu, run_on(mcu)
+
+    return start

@@ -2,7 +2,8 @@
 
 Unicorn stops at the faulting instruction; the host does what the core would: stack frame,
 EXC_RETURN, status and address registers, vector. Armv7-M ARM, B1.5. Departures from silicon: bus
-errors of stores are precise, frames are always basic (no floating-point part).
+errors of stores are precise, frames are always basic (no floating-point part), a division by zero
+gives 0, unaligned LDRD and LDM work, and so does the FPU before CPACR switches it on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ENABLE_BIT = {MEM_MANAGE: 16, BUS_FAULT: 17, USAGE_FAULT: 18}
 _FORCED, _DEBUG_EVENT, _VECTOR_READ = 1 << 30, 1 << 31, 1 << 1
 _IACCVIOL, _MMARVALID = 1 << 0, 1 << 7
 _IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
-_UNDEFINSTR, _INVSTATE, _INVPC, _NOCP, _UNALIGNED = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 24
+_UNDEFINSTR, _INVSTATE, _UNALIGNED = 1 << 16, 1 << 17, 1 << 24
 _THUMB = 1 << 24
 _ALIGNED = 1 << 9
 _EXCEPTION_MASK = 0x1FF
@@ -66,9 +67,10 @@ class FaultUnit:
         """What the error at the present PC is on silicon."""
         u = self._unicorn
         pc = self._registers["pc"]
+        if any(low <= pc < high for low, high in _NEVER_EXECUTE):
+            return Fault(MEM_MANAGE, _IACCVIOL)
         if errno in (u.UC_ERR_FETCH_UNMAPPED, u.UC_ERR_FETCH_PROT):
-            forbidden = any(low <= pc < high for low, high in _NEVER_EXECUTE)
-            return Fault(*((MEM_MANAGE, _IACCVIOL) if forbidden else (BUS_FAULT, _IBUSERR)))
+            return Fault(BUS_FAULT, _IBUSERR)
         if errno in (u.UC_ERR_READ_UNALIGNED, u.UC_ERR_WRITE_UNALIGNED):
             return Fault(USAGE_FAULT, _UNALIGNED)
         if errno in (
@@ -82,9 +84,7 @@ class FaultUnit:
             return Fault(BUS_FAULT, valid, address)
         if not self._registers["xpsr"] & _THUMB:
             return Fault(USAGE_FAULT, _INVSTATE)
-        found = self.instruction_at(pc)
-        floating = found is not None and found.mnemonic.startswith("v")
-        return Fault(USAGE_FAULT, _NOCP if floating else _UNDEFINSTR)
+        return Fault(USAGE_FAULT, _UNDEFINSTR)
 
     def _missing_address(self, pc: int) -> int | None:
         """The first address of the access at PC that lies nowhere."""

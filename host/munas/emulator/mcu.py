@@ -81,7 +81,6 @@ class EmulatedMcu:
             cycles=self._cycles_at,
             request_reset=self._request_reset,
             code_changed=self._code_changes,
-            set_fpu=self._registers.set_fpu,
         )
         self._peripherals = peripherals.build(machine)
         self._bus = Bus(self._peripherals.everything)
@@ -107,14 +106,8 @@ class EmulatedMcu:
                 return Pause.WAITING
             self._end_wait()
         self._counters.allow(self._slice(blocks))
-        asleep = False
-        try:
-            self._engine.emu_start(self._registers["pc"] | 1, _EVERYWHERE)
-            asleep = self._interrupt is None and not self._counters.stopped
-        except self._unicorn.UcError as error:
-            self._on_error(error.errno)
-        if self._interrupt is not None:
-            self._on_interrupt()
+        while self._went_on():
+            pass
         if self._counters.full:
             raise InfrastructureError(
                 "The firmware ran more distinct blocks of code than the emulator can count.",
@@ -124,9 +117,20 @@ class EmulatedMcu:
         if self._reset_wanted is not None:
             self._reset(self._reset_wanted)
             return Pause.RESET
-        if asleep:
-            self._waiting = True
         return Pause.WAITING if self._waiting else Pause.RUNNING
+
+    def _went_on(self) -> bool:
+        """Run until something stops the core; whether it can go on in the same slice."""
+        try:
+            self._engine.emu_start(self._registers["pc"] | 1, _EVERYWHERE)
+        except self._unicorn.UcError as error:
+            self._on_error(error.errno)
+        else:
+            if self._interrupt is not None:
+                self._on_interrupt()
+            elif not self._counters.stopped:
+                self._waiting = True  # WFI: no interrupt will come, only bytes
+        return not (self._waiting or self._reset_wanted or self._counters.stopped)
 
     def feed(self, data: bytes) -> None:
         """Bytes arrive on the serial line."""
@@ -190,7 +194,7 @@ class EmulatedMcu:
         self._registers["sp"] = int.from_bytes(table[:4], "little")
         self._registers["lr"] = 0xFFFFFFFF
         self._registers["pc"] = int.from_bytes(table[4:], "little") & ~1
-        self._registers.set_fpu(False)
+        self._registers.enable_fpu()
         self._counters.forget_previous()
 
     # --- called while the core runs ------------------------------------------------------------

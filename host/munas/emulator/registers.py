@@ -44,7 +44,7 @@ class Registers:
         """How an instruction at `pc` sees the registers: PC reads as the word 4 bytes on."""
         return lambda name: (pc + 4) & ~3 if name == "pc" else self[name]
 
-    def set_fpu(self, enabled: bool) -> None:
-        """Switch the floating-point unit, which a store to CPACR does not do in Unicorn."""
-        self._engine.reg_write(self._fpexc, 0x40000000 if enabled else 0)
-        self._engine.reg_write(self._cpacr, 0xF00000 if enabled else 0)
+    def enable_fpu(self) -> None:
+        """Switch the floating-point unit on: a firmware's store to CPACR does not reach Unicorn."""
+        self._engine.reg_write(self._fpexc, 0x40000000)
+        self._engine.reg_write(self._cpacr, 0xF00000)

@@ -31,7 +31,6 @@ class Machine:
     request_reset: Callable[[str], None]
     code_changed: Callable[[int, int], None]
     """Called with address and size before the flash changes."""
-    set_fpu: Callable[[bool], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Peripherals:
 
 def build(machine: Machine) -> Peripherals:
     """The peripherals of the machine's chip."""
-    scs = SystemControlSpace(machine.cycles, machine.request_reset, machine.set_fpu)
+    scs = SystemControlSpace(machine.cycles, machine.request_reset)
     dwt = Dwt(machine.cycles, lambda: scs.tracing)
     flash_memory, changed = machine.memories.flash, machine.code_changed
     rcc: Rcc

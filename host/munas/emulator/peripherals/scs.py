@@ -1,4 +1,4 @@
-"""The system control space: SysTick, NVIC, SCB, the debug monitor's DEMCR and the FPU's switch.
+"""The system control space: SysTick, NVIC, SCB, CPACR and the debug monitor's DEMCR.
 
 No interrupt is ever delivered: NVIC registers hold what is written, SysTick can be read and polled.
 Fault status is set by the machine and cleared by writing ones. Armv7-M ARM, B3.2 to B3.4.
@@ -13,7 +13,7 @@ from munas.emulator.bus import Peripheral
 _SYST_CSR, _SYST_RVR, _SYST_CVR = 0x010, 0x014, 0x018
 _CPUID, _ICSR, VTOR, _AIRCR, _CCR, _SHCSR = 0xD00, 0xD04, 0xD08, 0xD0C, 0xD14, 0xD24
 CFSR, HFSR, MMFAR, BFAR = 0xD28, 0xD2C, 0xD34, 0xD38
-_CPACR, _DEMCR = 0xD88, 0xDFC
+_DEMCR = 0xDFC
 _VECTKEY, _SYSRESETREQ = 0x05FA, 1 << 2
 _TRCENA = 1 << 24
 _COUNTFLAG = 1 << 16
@@ -30,12 +30,10 @@ class SystemControlSpace(Peripheral):
         self,
         cycles: Callable[[int], int],
         request_reset: Callable[[str], None],
-        set_fpu: Callable[[bool], None],
     ) -> None:
         super().__init__()
         self._cycles = cycles
         self._request_reset = request_reset
-        self._set_fpu = set_fpu
         self._systick_start = 0
 
     @property
@@ -72,8 +70,6 @@ class SystemControlSpace(Peripheral):
         elif offset not in (_CPUID, _ICSR):
             if offset == _SYST_CSR and value & 1:
                 self._systick_start = self._cycles(self.base + offset)
-            if offset == _CPACR:
-                self._set_fpu(value >> 20 & 15 == 15)
             super().write(offset, value)
 
     def _systick(self, offset: int) -> int:
