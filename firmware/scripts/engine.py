@@ -4,6 +4,7 @@ PlatformIO runs this file (see platformio.ini). Models and their kernels are sou
 project's folders, so that new ones never make PlatformIO throw away what is built.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -23,14 +24,23 @@ if engine == "aot":
         CPPDEFINES=["MUNAS_ENGINE_AOT"],
         CPPPATH=[str(table), str(models), *map(str, kernels)],
     )
+    if (models / "KERNELS").is_file():
+        name = (models / "KERNELS").read_text().strip()
+        env.Append(CPPDEFINES=[("MUNAS_KERNELS", env.StringifyMacro(name))])  # noqa: F821
     env.BuildSources("$BUILD_DIR/models", str(models), "+<*.c> +<kernels/>")  # noqa: F821
 elif engine == "tflm":
     library = os.environ.get("MUNAS_TFLM")
     if not library or not Path(library, "library.json").is_file():
         print("MUNAS_TFLM names no TFLM library: get one with `munas engine install tflm`.")
         env.Exit(1)  # noqa: F821
+    record = json.loads(Path(library, "munas.json").read_text())
     env.Append(  # noqa: F821
-        CPPDEFINES=["MUNAS_ENGINE_TFLM"], LIBSOURCE_DIRS=[str(Path(library).parent)]
+        CPPDEFINES=[
+            "MUNAS_ENGINE_TFLM",
+            ("MUNAS_ENGINE_REVISION", env.StringifyMacro(record["revision"])),  # noqa: F821
+            ("MUNAS_KERNELS", env.StringifyMacro(record["kernels"])),  # noqa: F821
+        ],
+        LIBSOURCE_DIRS=[str(Path(library).parent)],
     )
 else:
     print(f"MUNAS_ENGINE is {engine!r}; there are aot and tflm.")
