@@ -15,17 +15,9 @@ STACK_TOP = {"STM32L4R5": 0x200A0000, "STM32F405": 0x20020000}
 COMPILER = "arm-none-eabi-gcc"
 
 
-def _compile(source: Path, elf: Path, chip: str, flags: tuple[str, ...]) -> None:
-    command = [
-        COMPILER,
-        *("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        *("-O2", "-g", "-nostartfiles", "--specs=nosys.specs", "--specs=nano.specs"),
-        *(f"-D{chip}", f"-I{FIRMWARE}"),
-        f"-Wl,-T,{FIRMWARE / 'test.ld'},--defsym=flash_base=0x08000000",
-        f"-Wl,--defsym=stack_top={STACK_TOP[chip]:#x},--no-warn-rwx-segments",
-        *flags,
-        *(str(source), str(FIRMWARE / "start.c"), "-o", str(elf)),
-    ]
+def _gcc(chip: str, *arguments: str) -> None:
+    core = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+    command = [COMPILER, *core, "-O2", "-g", f"-D{chip}", f"-I{FIRMWARE}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -40,12 +32,22 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     if shutil.which(COMPILER) is None:
         pytest.skip(f"{COMPILER} is not installed")
     folder = tmp_path_factory.mktemp("firmware")
+    start = {chip: folder / f"start-{chip}.o" for chip in STACK_TOP}
+    for chip, compiled in start.items():
+        _gcc(chip, "-c", str(FIRMWARE / "start.c"), "-o", str(compiled))
 
     def run(source: str, chip: str = "STM32L4R5", flags: tuple[str, ...] = ()) -> Path:
         path = folder / f"{len(list(folder.glob('*.c')))}.c"
         path.write_text(source)
-        _compile(path, path.with_suffix(".elf"), chip, flags)
-        return path.with_suffix(".elf")
+        elf = path.with_suffix(".elf")
+        place = f"--defsym=flash_base=0x08000000,--defsym=stack_top={STACK_TOP[chip]:#x}"
+        _gcc(
+            chip,
+            *("-nostartfiles", "--specs=nosys.specs", "--specs=nano.specs", *flags),
+            f"-Wl,-T,{FIRMWARE / 'test.ld'},{place},--no-warn-rwx-segments",
+            *(str(path), str(start[chip]), "-o", str(elf)),
+        )
+        return elf
 
     return run
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 _BLOCK = 0x400  # peripherals of an STM32 lie on multiples of this
+APB = (0x40000000, 0x17000)
+"""Base and size of APB1 and APB2, where the USARTs are."""
 _RANGES = (
-    (0x40000000, 0x8000),  # APB1
-    (0x40008000, 0x2000),  # APB1 (L4+)
-    (0x40010000, 0x7000),  # APB2
     (0x40020000, 0x10000),  # AHB1
     (0x48000000, 0x2000),  # AHB2: GPIO of the L4+
     (0x50060000, 0x1000),  # AHB2
@@ -85,7 +84,7 @@ class Bus:
             peripheral.reset()
 
     def map_into(self, engine: Any) -> None:
-        """Map the ranges into a Unicorn engine."""
+        """Map all ranges but the APB into a Unicorn engine."""
         for base, size in _RANGES:
             engine.mmio_map(base, size, self._loader(base), None, self._storer(base), None)
 

@@ -3,24 +3,18 @@
 The hook knows addresses and counts, no instruction and no price. It gives every (start, size) a
 record on first sight and counts its executions, its entries by a taken branch and its exits by one.
 It also stops the core, before a block runs, when asked or after a given number of blocks.
-
-Compiled by Numba on first use; the LLVM code is kept in the user's cache folder, because importing
-Numba takes longer than a whole inference.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from munas.emulator.native import NativeFunction, Signature
 
 # Header words of the shared array.
 PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT, STOP, REGIONS, SLOTS = range(9)
@@ -174,77 +168,12 @@ def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
     words[u(PREVIOUS_END)] = start + length
 
 
-def native_hook(emu_stop_address: int) -> int:
-    """Address of the compiled hook: void (uc_engine*, uint64 address, uint32 size, int64* array).
-
-    `emu_stop_address` is where the loaded Unicorn has `uc_emu_stop`.
-    """
-    import llvmlite.binding as llvm  # type: ignore[import-untyped]
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    llvm.add_symbol("uc_emu_stop", emu_stop_address)
-    kept = _cache_file(llvm.get_host_cpu_name())
-    try:
-        code = kept.read_text()
-    except OSError:
-        code = _compile()
-        _keep(kept, code)
-    return _load(llvm, code)
-
-
-_engines: list[Any] = []  # the machine code lives as long as its engine
-
-
-def _load(llvm: Any, code: str) -> int:
-    module = llvm.parse_assembly(code)
-    module.verify()
-    _bind_unused(llvm, module)
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _engines.append(engine)
-    name = next(f.name for f in module.functions if f.name.startswith("cfunc."))
-    return int(engine.get_function_address(name))
-
-
-def _bind_unused(llvm: Any, module: Any) -> None:
-    """Resolve what Numba's wrapper would call if the hook raised, which it cannot: to `abort`."""
-    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
-    for function in module.functions:
-        unresolved = function.is_declaration and llvm.address_of_symbol(function.name) is None
-        if unresolved and not function.name.startswith("llvm."):
-            llvm.add_symbol(function.name, abort)
-
-
-def _compile() -> str:
-    """The hook as optimised LLVM code."""
-    import numba
-    from numba import types
-
-    stop = types.ExternalFunction("uc_emu_stop", types.int32(types.voidptr))
-    signature = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
-    globals().update(carray=numba.carray, uc_emu_stop=stop)
-    return str(numba.cfunc(signature)(_count_block).inspect_llvm())
-
-
-def _cache_file(cpu: str) -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "munas" / "emulator"
-    key = hashlib.sha256(Path(__file__).read_bytes())
-    for part in (version("numba"), version("llvmlite"), platform.machine(), cpu):
-        key.update(part.encode() + b"\0")
-    return folder / f"block-hook-{key.hexdigest()[:24]}.ll"
-
-
-def _keep(path: Path, code: str) -> None:
-    """Write the cache file in one step; a folder that cannot be written only costs time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(code)
-        draft.replace(path)
-    except OSError:
-        return
+BLOCK_HOOK = NativeFunction(
+    _count_block,
+    Signature("void", ("voidptr", "uint64", "uint32", "voidptr")),
+    {"uc_emu_stop": Signature("int32", ("voidptr",))},
+)
+"""void (uc_engine*, uint64 address, uint32 size, int64* array), Unicorn's block hook."""
 
 
 def attach(unicorn_library: Any, engine: Any, hook: int, counters: Counters) -> None:

@@ -15,14 +15,15 @@ from typing import Any
 
 from munas.emulator import counting, peripherals
 from munas.emulator.board import BoardParameters
-from munas.emulator.bus import Bus
-from munas.emulator.counting import CodeRegion, Counters
+from munas.emulator.bus import APB, Bus
+from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
 from munas.emulator.faults import SUPERVISOR_CALL, FaultUnit, LockupError
 from munas.emulator.firmware_image import load_image
 from munas.emulator.memory import Memories
+from munas.emulator.native import NativeCode
 from munas.emulator.pricing import Pricing
 from munas.emulator.registers import Registers
-from munas.emulator.serial_port import SerialPort
+from munas.emulator.serial_port import PORT_LOAD, PORT_STORE, SerialPort
 from munas.errors import InfrastructureError, missing_extra
 
 SLICE_BLOCKS = 1 << 18
@@ -31,6 +32,12 @@ SLICE_BLOCKS = 1 << 18
 _EVERYWHERE = 0xFFFFFFFF
 _INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
 _CYCLES_PER_BLOCK_AT_LEAST = 8
+_LOAD = ctypes.CFUNCTYPE(
+    ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p
+)
+_STORE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
+)
 
 
 class Pause(StrEnum):
@@ -72,7 +79,11 @@ class EmulatedMcu:
         self._registers = Registers(self._engine)
         self._pricing = Pricing(self._counters, self._read_code, board.cycles)
         self.port = SerialPort(
-            lambda: self._counters.executed, self._wait_begins, self._waits, self._stop
+            lambda: self._counters.executed,
+            self._wait_begins,
+            self._waits,
+            self._wait_is_over,
+            self._stop,
         )
         machine = peripherals.Machine(
             chip=board.chip,
@@ -85,11 +96,13 @@ class EmulatedMcu:
         self._peripherals = peripherals.build(machine)
         self._bus = Bus(self._peripherals.everything)
         self._bus.map_into(self._engine)
+        self._native = self._attach_native()
         self._faults = FaultUnit(
             self._registers, self._memories, self._peripherals.scs, self._unicorn
         )
         self._blank = self._engine.context_save()
         self.resets: list[ResetEvent] = []
+        self._error: Exception | None = None
         self._interrupt: int | None = None
         self._reset_wanted: str | None = None
         self._waiting = False
@@ -104,10 +117,12 @@ class EmulatedMcu:
         if self._waiting:
             if not self.port.ready:
                 return Pause.WAITING
-            self._end_wait()
+            self._waiting = False
         self._counters.allow(self._slice(blocks))
         while self._went_on():
             pass
+        if self._error is not None:
+            raise self._error
         if self._counters.full:
             raise InfrastructureError(
                 "The firmware ran more distinct blocks of code than the emulator can count.",
@@ -178,11 +193,53 @@ class EmulatedMcu:
         engine = u.Uc(u.UC_ARCH_ARM, u.UC_MODE_THUMB | u.UC_MODE_MCLASS)
         engine.ctl_set_cpu_model(u.arm_const.UC_CPU_ARM_CORTEX_M4)
         self._memories.map_into(engine)
-        library = u.unicorn_py3.unicorn.uclib
-        stop = ctypes.cast(library.uc_emu_stop, ctypes.c_void_p).value
-        counting.attach(library, engine._uch, counting.native_hook(stop or 0), self._counters)
         engine.hook_add(u.UC_HOOK_INTR, self._note_interrupt)
         return engine
+
+    def _attach_native(self) -> Any:
+        """The block hook and the APB's callbacks; what must live as long as the engine."""
+        library = self._unicorn.unicorn_py3.unicorn.uclib
+        load, store = _LOAD(self._load_apb), _STORE(self._store_apb)
+        code = NativeCode(
+            (BLOCK_HOOK, PORT_LOAD, PORT_STORE),
+            {
+                "uc_emu_stop": _address(library.uc_emu_stop),
+                "slow_load": _address(load),
+                "slow_store": _address(store),
+            },
+        )
+        hook, port_load, port_store = code.addresses
+        counting.attach(library, self._engine._uch, hook, self._counters)
+        port = ctypes.c_void_p(self.port.address)
+        status = library.uc_mmio_map(
+            self._engine._uch,
+            ctypes.c_uint64(APB[0]),
+            ctypes.c_size_t(APB[1]),
+            ctypes.c_void_p(port_load),
+            port,
+            ctypes.c_void_p(port_store),
+            port,
+        )
+        if status:
+            raise RuntimeError(f"uc_mmio_map failed with {status}")
+        return code, load, store
+
+    def _load_apb(self, _engine: int, offset: int, size: int, _data: int) -> int:
+        try:
+            return self._bus.load(APB[0] + offset, size)
+        except Exception as error:  # must not leave a C callback
+            self._callback_failed(error)
+            return 0
+
+    def _store_apb(self, _engine: int, offset: int, size: int, value: int, _data: int) -> None:
+        try:
+            self._bus.store(APB[0] + offset, size, value)
+        except Exception as error:  # must not leave a C callback
+            self._callback_failed(error)
+
+    def _callback_failed(self, error: Exception) -> None:
+        self._error = error
+        self._stop()
 
     def _read_code(self, address: int, size: int) -> bytes:
         found = self._memories.find(address, size)
@@ -224,6 +281,12 @@ class EmulatedMcu:
         self._waiting = True
         self._stop()
 
+    def _wait_is_over(self) -> None:
+        """A wait takes no emulated time, if the firmware did not look at the time meanwhile."""
+        if self._before_wait is not None:
+            self._counters.restore(self._before_wait)
+            self._before_wait = None
+
     def _stop(self) -> None:
         self._counters.request_stop()
 
@@ -254,13 +317,6 @@ class EmulatedMcu:
         bites_at = self._peripherals.iwdg.bites_at
         if bites_at is not None and self._pricing.cycles() >= bites_at:
             self._reset_wanted = "watchdog"
-
-    def _end_wait(self) -> None:
-        """A wait takes no emulated time, if the firmware did not look at the time meanwhile."""
-        self._waiting = False
-        if self._before_wait is not None:
-            self._counters.restore(self._before_wait)
-            self._before_wait = None
 
     def _on_error(self, errno: int) -> None:
         pc = self._registers["pc"]
@@ -335,3 +391,7 @@ def _import_unicorn() -> Any:
         raise missing_extra("emulator", "The emulated board") from error
     del capstone, llvmlite
     return unicorn
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -6,7 +6,7 @@ drops what is written. RM0090 section 30 (SR/DR), RM0432 sections 49 and 50 (ISR
 
 from __future__ import annotations
 
-from munas.emulator.bus import Peripheral
+from munas.emulator.bus import APB, Peripheral
 from munas.emulator.peripherals.rcc import Rcc
 from munas.emulator.serial_port import SerialPort
 
@@ -32,6 +32,16 @@ class _Usart(Peripheral):
     def _on(self, enable_bit: int, direction: int, control: int) -> bool:
         word = self.registers.get(control, 0)
         return bool(word >> enable_bit & 1 and word & direction)
+
+    def _switch(self, status: int, flags: int, receive: int, send: int) -> None:
+        """Tell the port which registers it may serve; a direction that is off is -1."""
+        place = self.base - APB[0]
+        self._port.attach(
+            place + status,
+            (flags, flags | _RXNE),
+            place + receive if receive >= 0 else -1,
+            place + send if send >= 0 else -1,
+        )
 
     def _received(self) -> int:
         value = self._port.receive()
@@ -69,6 +79,10 @@ class F4Usart(_Usart):
                 self._port.send(value)
         elif offset != self._SR:
             super().write(offset, value)
+        if offset == self._CR1:
+            receives, sends = self._on(self._UE, _RE, offset), self._on(self._UE, _TE, offset)
+            data = (self._DR if receives else -1, self._DR if sends else -1)
+            self._switch(self._SR, _TXE | _TC, *data)
 
 
 class L4Usart(_Usart):
@@ -87,12 +101,8 @@ class L4Usart(_Usart):
         if not self._clocked:
             return 0
         if offset == self._ISR:
-            word = _TXE | _TC
-            if self._on(self._UE, _TE, self._CR1):
-                word |= self._TEACK
-            if self._on(self._UE, _RE, self._CR1):
-                word |= self._REACK | (_RXNE if self._port.poll() else 0)
-            return word
+            receiving = self._on(self._UE, _RE, self._CR1)
+            return self._flags() | (_RXNE if receiving and self._port.poll() else 0)
         if offset == self._RDR:
             return self._received()
         return super().read(offset)
@@ -105,3 +115,15 @@ class L4Usart(_Usart):
                 self._port.send(value)
         elif offset not in (self._ISR, self._ICR, self._RQR):
             super().write(offset, value)
+        if offset == self._CR1:
+            receives, sends = self._on(self._UE, _RE, offset), self._on(self._UE, _TE, offset)
+            data = (self._RDR if receives else -1, self._TDR if sends else -1)
+            self._switch(self._ISR, self._flags(), *data)
+
+    def _flags(self) -> int:
+        word = _TXE | _TC
+        if self._on(self._UE, _TE, self._CR1):
+            word |= self._TEACK
+        if self._on(self._UE, _RE, self._CR1):
+            word |= self._REACK
+        return word
