@@ -134,11 +134,27 @@ def _axis(
 def _bound_lines(figure: Any, x: float | None, y: float | None) -> None:
     if x is not None:
         figure.add_shape(
-            type="line", xref="x", yref="paper", x0=x, x1=x, y0=0, y1=1, line=_BOUND, layer="below"
+            type="line",
+            xref="x",
+            yref="paper",
+            x0=x,
+            x1=x,
+            y0=0,
+            y1=1,
+            line=_BOUND,
+            layer="above",
         )
     if y is not None:
         figure.add_shape(
-            type="line", xref="paper", yref="y", x0=0, x1=1, y0=y, y1=y, line=_BOUND, layer="below"
+            type="line",
+            xref="paper",
+            yref="y",
+            x0=0,
+            x1=1,
+            y0=y,
+            y1=y,
+            line=_BOUND,
+            layer="above",
         )
 
 
@@ -150,9 +166,8 @@ def _progress(facts: Facts) -> Figure:
     for name, marker in _CLASSES.items():
         chosen = [(i, row) for i, row in rows if _class_of(row) == name]
         if chosen:
-            small = {**marker, "size": marker["size"] - 2}
             points = _points(chosen, "candidate_id")
-            figure.add_trace(go.Scatter(**points, mode="markers", name=name, marker=small))
+            figure.add_trace(go.Scatter(**points, mode="markers", name=name, marker=marker))
     numbers, best = _best_so_far([row for _, row in rows])
     if numbers:
         last = max(facts.candidates, default=numbers[-1])

@@ -153,11 +153,13 @@ def bounds_table(facts: Facts) -> str:
     for name, bound in facts.bounds.items():
         known = [value for row in facts.table if (value := _quantity(row, name)) is not None]
         within = sum(value <= bound + (1e-12 if name == "error" else 0) for value in known)
-        limit = percent(bound) if name == "error" else number(bound)
+        shown = percent if name == "error" else number
         title = "Validation error, int8" if name == "error" else RESOURCES.get(name, name)
         share = f"{within:,} of {len(known):,}" if known else "not known for any"
-        rows.append(f"<tr>{cell(title)}{cell(limit, 'n')}{cell(share, 'n')}</tr>")
-    return table(["Quantity", ">At most", ">Results within"], rows)
+        least = shown(min(known, default=None))
+        numbers = "".join(cell(text, "n") for text in (shown(bound), share, least))
+        rows.append(f"<tr>{cell(title)}{numbers}</tr>")
+    return table(["Quantity", ">At most", ">Results within", ">Least of all"], rows)
 
 
 def _quantity(row: Record, name: str) -> float | None:
