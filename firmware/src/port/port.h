@@ -46,7 +46,7 @@ class InterruptLock {
   InterruptLock& operator=(const InterruptLock&) = delete;
 
  private:
-  uint32_t previous_;
+  [[maybe_unused]] uint32_t previous_;
 };
 
 // The watchdog bites some 26 s (at least 15 s) after the last kick.
