@@ -51,8 +51,9 @@ need_debian() {
     if ! DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing \
         >"$root/.apt.log" 2>&1; then
         say "apt-get could not install them (see .apt.log); going on without."
+        return 0
     fi
-    rm -f "$root/.apt.log" 2>/dev/null || true
+    rm -f "$root/.apt.log"
 }
 
 # install_munas EXTRAS: make .venv and install munas editable; nothing happens when it is up to date.

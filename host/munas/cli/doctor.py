@@ -17,6 +17,7 @@ def command(
     import json as encoder
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from munas.errors import ExitCode
@@ -31,7 +32,8 @@ def command(
         marks = {"ok": "[green]ok[/]", "optional": "[yellow]–[/]", "missing": "[red]missing[/]"}
         for check in checks:
             mend = f"\n→ {check.mend}" if check.mend else ""
-            table.add_row(marks[check.state], check.name, f"{check.found}{mend}")
+            found = escape(f"{check.found}{mend}")
+            table.add_row(marks[check.state], check.name, found)
         Console().print(table)
     if bad:
         raise typer.Exit(int(ExitCode.INFRASTRUCTURE))

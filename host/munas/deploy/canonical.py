@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from munas.cost import Graph
+from munas.cost import Graph, Operator
 from munas.deploy.model_file import constant, kind_of, read_graph, shape_of
 from munas.errors import ConvertError
 
-# A Keras layer's name inside a tensor's name: kind, index of the node, term of a chain of ADDs.
-_LAYER = re.compile(r"\b(conv|dwconv|maxpool|avgpool|pad|add|flatten|dense)_(\d+)(?:_(\d+))?")
 _BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
@@ -32,7 +30,6 @@ def canonicalise(model: Any, expected: Graph) -> None:
     _undo_broadcasts(model)
     _flatten_before_dense(model)
     _add_missing_biases(model)
-    _sort_by_assembly(model)
     _match(model, expected)
     _rebuild(model)
 
@@ -143,58 +140,61 @@ def _add_missing_biases(model: Any) -> None:
         operator.inputs = [*inputs[:2], bias]
 
 
-def _sort_by_assembly(model: Any) -> None:
-    """Order operators as the network was assembled, by the layer names inside tensor names."""
-    graph = model.subgraphs[0]
-    positions: list[tuple[int, int]] = []
-    for place, operator in enumerate(graph.operators):
-        name = (graph.tensors[operator.outputs[0]].name or b"").decode("utf-8", "replace")
-        found = _LAYER.search(name)
-        if found:
-            term = int(found[3] or 0) if found[1] == "add" else 0
-            positions.append((int(found[2]), term))
-        elif not name:  # a flattening put back: right before its dense layer
-            positions.append((-1, place))
-        else:  # the model's output
-            positions.append((len(graph.tensors) + len(graph.operators), 0))
-    for place in reversed(range(len(positions))):
-        if positions[place][0] == -1:
-            following = positions[place + 1][0]
-            positions[place] = (following - 1, 0)
-    order = sorted(range(len(positions)), key=positions.__getitem__)
-    graph.operators = [graph.operators[place] for place in order]
-
-
 def _match(model: Any, expected: Graph) -> None:
-    """Put operators and operands into the order of `expected` and name their results after it."""
+    """Put operators and operands into the order of `expected` and name their results after it.
+
+    Operators are found by what they read, starting from the input; layer names decide between
+    parallel operators that look alike.
+    """
     graph = model.subgraphs[0]
-    assembly = sorted(range(len(expected.operators)), key=lambda i: expected.operators[i].outputs)
-    if len(graph.operators) != len(assembly):
-        raise _differs(f"{len(graph.operators)} operators instead of {len(assembly)}")
+    left = list(graph.operators)
     mine: dict[int, int] = {expected.inputs[0]: int(graph.inputs[0])}
     by_place: dict[int, Any] = {}
-    for operator, place in zip(graph.operators, assembly, strict=True):
+    assembly = sorted(range(len(expected.operators)), key=lambda i: expected.operators[i].outputs)
+    for place in assembly:
         wanted = expected.operators[place]
-        kind = kind_of(model, operator)
-        inputs = [int(i) for i in operator.inputs]
         operands = [mine[tensor] for tensor in wanted.inputs]
-        given = inputs[: len(operands)]
-        if kind != wanted.kind or sorted(given) != sorted(operands):
-            raise _differs(f"{kind} with operands {given} where {wanted.name} was due")
-        operator.inputs = [*operands, *inputs[len(operands) :]]
+        shape = expected.tensors[wanted.outputs[0]].shape
+        operator = _find(model, left, wanted, operands, shape)
+        left = [other for other in left if other is not operator]
+        rest = [int(i) for i in operator.inputs][len(operands) :]
+        operator.inputs = [*operands, *rest]
         mine[wanted.outputs[0]] = int(operator.outputs[0])
-        graph.tensors[operator.outputs[0]].name = wanted.name.encode()
         by_place[place] = operator
+    if left:
+        raise _differs(f"it has {len(left)} operators more")
+    for place, operator in by_place.items():
+        name = expected.operators[place].name
+        graph.tensors[operator.outputs[0]].name = name.encode()
     graph.operators = [by_place[place] for place in range(len(assembly))]
-    emitted = read_graph(model)
-    for have, wanted in zip(emitted.operators, expected.operators, strict=True):
-        shapes = [emitted.tensors[t].shape for t in have.outputs]
-        if (have.macs, have.weight_bytes, shapes) != (
-            wanted.macs,
-            wanted.weight_bytes,
-            [expected.tensors[t].shape for t in wanted.outputs],
-        ):
-            raise _differs(f"{have.kind} {have.name} has other shapes or weights")
+    for have, wanted in zip(read_graph(model).operators, expected.operators, strict=True):
+        if (have.macs, have.weight_bytes) != (wanted.macs, wanted.weight_bytes):
+            raise _differs(f"{have.kind} {have.name} has other weights")
+
+
+def _find(
+    model: Any, left: list[Any], wanted: Operator, operands: list[int], shape: tuple[int, ...]
+) -> Any:
+    """The operator of the converter's that is `wanted`, which reads `operands`."""
+    tensors = model.subgraphs[0].tensors
+    found = []
+    for operator in left:
+        given = [int(i) for i in operator.inputs[: len(operands)]]
+        result = shape_of(tensors[operator.outputs[0]])
+        same_shape = (result[1:] if len(result) > 1 else result) == shape
+        if kind_of(model, operator) == wanted.kind and sorted(given) == sorted(operands):
+            found += [operator] if same_shape else []
+    if not found:
+        raise _differs(f"it has no {wanted.kind} that is {wanted.name}")
+    if len(found) == 1:
+        return found[0]
+    layer = re.compile(rf"\b{wanted.name}(?:_|/|$)")
+    named = [o for o in found if layer.search(_name(tensors[o.outputs[0]]))]
+    return (named or found)[0]
+
+
+def _name(tensor: Any) -> str:
+    return (tensor.name or b"").decode("utf-8", "replace")
 
 
 def _differs(what: str) -> ConvertError:
