@@ -1,4 +1,8 @@
 // The firmware's main loop: bytes in, replies out. Everything else hangs on dispatch.
+#if defined(ARDUINO)
+#include <Arduino.h>
+#endif
+
 #include "dispatch.h"
 #include "framing.h"
 #include "journal.h"

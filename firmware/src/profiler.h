@@ -5,7 +5,11 @@
 #include <cstdint>
 
 #ifndef MUNAS_MAX_OPERATORS
+#if defined(STM32F1xx)
+#define MUNAS_MAX_OPERATORS 64
+#else
 #define MUNAS_MAX_OPERATORS 256
+#endif
 #endif
 
 namespace munas::profiler {

@@ -8,7 +8,11 @@
 #include "engine.h"
 
 #ifndef MUNAS_MAX_REPEATS
+#if defined(STM32F1xx)
+#define MUNAS_MAX_REPEATS 32
+#else
 #define MUNAS_MAX_REPEATS 256
+#endif
 #endif
 
 namespace munas::runner {

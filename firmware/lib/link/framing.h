@@ -10,8 +10,13 @@
 
 #include "messages.h"
 
+// Small chips get small tables: every frame buffer costs RAM.
 #ifndef MUNAS_FRAME_CAPACITY
+#if defined(STM32F1xx)
+#define MUNAS_FRAME_CAPACITY 264
+#else
 #define MUNAS_FRAME_CAPACITY 1040
+#endif
 #endif
 
 namespace munas::link {

@@ -7,7 +7,7 @@
 #include "../cortex_m/core.h"
 #include "../port.h"
 #include "uart.h"
-#include "watchdog.h"
+#include "../stm32_watchdog.h"
 
 #ifndef MUNAS_BAUD
 #define MUNAS_BAUD 115200

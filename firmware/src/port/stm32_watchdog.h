@@ -2,14 +2,17 @@
 // counts 4096 down. By the clock's tolerance (17..47 kHz on F4) it bites after 22 to 61 s.
 #pragma once
 
-#include "../cortex_m/core.h"
+#include "cortex_m/core.h"
 
 namespace munas::port::watchdog {
 
-constexpr uint32_t kKey = 0x40003000;
-constexpr uint32_t kPrescaler = 0x40003004;
-constexpr uint32_t kReload = 0x40003008;
-constexpr uint32_t kStatus = 0x4000300C;
+#if defined(STM32H7xx)
+constexpr uint32_t kBase = 0x58004800;
+#else
+constexpr uint32_t kBase = 0x40003000;
+#endif
+constexpr uint32_t kKey = kBase + 0x00, kPrescaler = kBase + 0x04;
+constexpr uint32_t kReload = kBase + 0x08, kStatus = kBase + 0x0C;
 
 inline void kick() { core::reg(kKey) = 0xAAAA; }
 
