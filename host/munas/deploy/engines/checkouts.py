@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from munas.deploy.engines.pins import THIRD_PARTIES, TFLM, Source
+from munas.deploy.engines.pins import TFLM, THIRD_PARTIES, Source
 from munas.errors import InfrastructureError
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from munas.deploy.engines.checkouts import Roots, fetch_all, find_roots, patch_flatbuffers
-from munas.deploy.engines.pins import LIBRARY_SHA256, THIRD_PARTIES, TFLITE_MICRO_WHEEL, TFLM
+from munas.deploy.engines.pins import LIBRARY_SHA256, TFLITE_MICRO_WHEEL, TFLM, THIRD_PARTIES
 from munas.errors import InfrastructureError
 
 MANIFEST = "library.json"

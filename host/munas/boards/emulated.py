@@ -1,0 +1,101 @@
+"""Emulated boards: the firmware's ELF in an emulator process, behind a serial line.
+
+Must not know Unicorn, nor the messages on the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from munas.boards.board import Capabilities
+from munas.boards.checks import CLIENT_HELLO_S, check_identity, check_image
+from munas.boards.types import BoardType
+from munas.emulator import (
+    MODEL_ERROR_PERCENT,
+    MODEL_ERROR_TEXT,
+    BoardParameters,
+    EmulatorProcess,
+    spawn,
+)
+from munas.errors import BadInputError, FlashError, TransportError
+from munas.firmware.image import FirmwareImage
+from munas.link.client import Client, Identity
+from munas.link.transport import SerialTransport
+
+
+class EmulatedBoard:
+    """One emulated board of `type`; see Board. Every instance is a device of its own."""
+
+    def __init__(self, board: BoardType) -> None:
+        if not board.emulated:
+            raise BadInputError(f"{board.name} is not an emulated board.")
+        self.type = board
+        self.unit = "emulated"
+        self._parameters = BoardParameters.from_json(
+            {"name": board.name, "mcu": board.mcu, "cycles": board.cycles}
+        )
+        chip = self._parameters.chip.name
+        self.capabilities = Capabilities(
+            source="emulated",
+            deterministic=True,
+            flashes=True,
+            model_error_percent=MODEL_ERROR_PERCENT[chip],
+            note=MODEL_ERROR_TEXT[chip],
+        )
+        self._process: EmulatorProcess | None = None
+        self._image: FirmwareImage | None = None
+
+    def flash(self, image: FirmwareImage) -> None:
+        """See Board: the chip is made anew with the image in its flash."""
+        check_image(image, self.type)
+        if self._process is not None and self._process.alive and self._image == image:
+            return
+        self.close()
+        try:
+            self._process = spawn(self._parameters, image.elf)
+        except BadInputError as error:
+            raise FlashError(error.what, error.mend) from error
+        self._image = image
+
+    def open(self) -> SerialTransport:
+        """See Board."""
+        return SerialTransport(self.process.url, self.type.baud)
+
+    def reset(self) -> None:
+        """See Board."""
+        self.process.reset()
+
+    def identity(self) -> Identity:
+        """See Board."""
+        client = Client(self.open())
+        try:
+            identity = client.hello(client.deadline(CLIENT_HELLO_S))
+        finally:
+            client.close()
+        check_identity(identity, self._image, self.type)
+        return identity
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """See Board: nobody else can reach this process' emulator."""
+        yield
+
+    def close(self) -> None:
+        """See Board."""
+        process, self._process, self._image = self._process, None, None
+        if process is not None:
+            process.close()
+
+    @property
+    def process(self) -> EmulatorProcess:
+        """The running emulator. Raises FlashError where no image was flashed."""
+        if self._process is None:
+            raise FlashError(
+                f"The emulated board {self.type.name} has no firmware.", "Flash an image first."
+            )
+        if not self._process.alive:
+            raise TransportError(
+                f"The emulator of {self.type.name} has ended.", "Flash the image again."
+            )
+        return self._process

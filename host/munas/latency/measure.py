@@ -1,0 +1,401 @@
+"""Measures models on a board: loads, prepares, runs, checks the answers.
+
+Use `Measurer` as a context manager: it holds the board while open, and with the engine tflm the
+firmware stays resident between models. Every model starts from a fresh reset, so its figures do not
+depend on what ran before. Must not know how a board is reached nor how an engine is built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import inf
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from munas.boards.board import Board
+from munas.boards.registry import user_boards
+from munas.boards.session import Session
+from munas.errors import (
+    ConvertError,
+    ImplausibleError,
+    InfeasibleError,
+    MunasError,
+)
+from munas.firmware.build import BuildRequest, build
+from munas.firmware.image import FirmwareImage
+from munas.latency.engine import EngineChoice
+from munas.latency.measurement import Measurement, OperatorCost
+from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
+from munas.latency.repeats import Repeats, Samples, take
+from munas.link.client import Client, RunResult
+from munas.link.faults import BoardRefusedError
+from munas.link.messages import ErrorCode, Prepared, Slot
+
+Model = tuple[str, bytes]
+_LOAD_S = 60.0
+_PREPARE_S = 30.0
+_IO_S = 15.0
+# An aot image holds models in flash; their C form is at most about twice the .tflite.
+_FLASH_OF_MODEL = 2.2
+_FLASH_OF_ENGINE = 64 * 1024
+_FLASH_FOR_IMAGE = 0.7  # the rest is the flash slot's
+_MOST_IN_IMAGE = 32
+_ARENA_STEP = 16
+_SLOWEST_S_A_MAC = 5e-6
+_CLOCK_TOLERANCE = 0.05
+_PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
+    Slot.RAM: "ram",
+    Slot.FLASH: "flash",
+    Slot.IMAGE: "image",
+}
+_MODEL_FAULTS: dict[int, type[MunasError]] = {
+    ErrorCode.DOES_NOT_FIT: InfeasibleError,
+    ErrorCode.ARENA_TOO_SMALL: InfeasibleError,
+    ErrorCode.TOO_MANY_OPERATORS: InfeasibleError,
+    ErrorCode.BAD_MODEL: ConvertError,
+    ErrorCode.UNSUPPORTED_OPERATOR: ConvertError,
+}
+
+
+class Measurer:
+    """Measures models on `board` with `engine`.
+
+    `image` (or `running=True` for a firmware that runs already) skips building. `repeats` is a
+    number or "auto"; `per_operator` adds one profiled inference; `minimal_arena` searches the
+    smallest arena that works.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        engine: EngineChoice,
+        *,
+        repeats: Repeats = "auto",
+        per_operator: bool = False,
+        minimal_arena: bool = False,
+        image: FirmwareImage | None = None,
+        session: Session | None = None,
+    ) -> None:
+        self.board = board
+        self.engine = engine
+        self._repeats = repeats
+        self._per_operator = per_operator
+        self._minimal_arena = minimal_arena
+        self._given = image
+        self._image: FirmwareImage | None = None
+        self._session = session or Session(board)
+        self._clock_checked = board.capabilities.source != "silicon"
+        self._used = False
+        self._seconds_a_run = 0.0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._session)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def measure(self, model: Model) -> Measurement:
+        """One model. Raises MunasErrors: exit code 2 concerns the model, 3 the board."""
+        checked = self._check(model)
+        self._start([checked])
+        return self._one(checked)
+
+    def measure_all(self, models: Sequence[Model]) -> Iterator[Measurement]:
+        """Every model, in order; one that fails gives a measurement with `error`.
+
+        With the engine aot several models share an image.
+        """
+        for group in self._groups(models):
+            checked = [self._try_check(model) for model in group]
+            fit = [entry for entry in checked if isinstance(entry, _Checked)]
+            together = self._try_start(fit)
+            for entry in checked:
+                yield entry if isinstance(entry, Measurement) else self._try(entry, together)
+
+    def _groups(self, models: Sequence[Model]) -> Iterator[list[Model]]:
+        """Models that go into one image; one by one where the engine loads them."""
+        if self.engine.name != "aot":
+            yield from ([model] for model in models)
+            return
+        room = self.board.type.flash_bytes * _FLASH_FOR_IMAGE - _FLASH_OF_ENGINE
+        group: list[Model] = []
+        size = 0.0
+        for model in models:
+            needed = _FLASH_OF_MODEL * len(model[1])
+            if group and (size + needed > room or len(group) == _MOST_IN_IMAGE):
+                yield group
+                group, size = [], 0.0
+            group.append(model)
+            size += needed
+        if group:
+            yield group
+
+    def _check(self, model: Model) -> _Checked:
+        checked = check_model(*model)
+        return _Checked(checked, ask_oracle(checked))
+
+    def _try_check(self, model: Model) -> _Checked | Measurement:
+        try:
+            return self._check(model)
+        except MunasError as error:
+            return self.failed(model, error)
+
+    def _try_start(self, fit: Sequence[_Checked]) -> bool:
+        """Whether one image with all of `fit` runs; one of them may spoil it for the others."""
+        if not fit:
+            return False
+        try:
+            self._start(fit)
+        except MunasError:
+            return False
+        return True
+
+    def _try(self, entry: _Checked, started: bool) -> Measurement:
+        try:
+            if not started:
+                self._start([entry])
+            return self._one(entry)
+        except MunasError as error:
+            return self.failed((entry.model.name, entry.model.data), error)
+
+    def failed(self, model: Model, error: MunasError) -> Measurement:
+        """The measurement object of a model that could not be measured."""
+        return Measurement(
+            model=model[0],
+            model_sha256=hashlib.sha256(model[1]).hexdigest(),
+            board=self.board.type.name,
+            unit=self.board.unit,
+            engine=self.engine.name,
+            source=self.board.capabilities.source,
+            error=error.as_dict(),
+        )
+
+    def _start(self, entries: Sequence[_Checked]) -> None:
+        """See that a firmware runs which can measure `entries`."""
+        if self.engine.name == "aot" or self._image is None:
+            self._image = self._given
+            if self._image is None and self.board.capabilities.flashes:
+                self._image = build(
+                    BuildRequest(
+                        environment=self.board.type.name,
+                        engine=self.engine.name,
+                        models=[(e.model.name, e.model.data) for e in entries],
+                        kernels=self.engine.kernels,
+                        tflm=self.engine.library,
+                        boards=user_boards(),
+                    )
+                )
+        self._session.start(self._image)
+        self._used = False
+
+    def _one(self, entry: _Checked) -> Measurement:
+        if self._used:
+            self._session.fresh()
+        self._used = True
+        try:
+            return self._session.attempt(lambda client: self._on_board(client, entry))
+        except BoardRefusedError as error:
+            kind = _MODEL_FAULTS.get(error.code)
+            raise kind(error.what, error.mend) if kind else error from None
+
+    def _on_board(self, client: Client, entry: _Checked) -> Measurement:
+        slot, index = self._place(client, entry.model)
+        if slot is not Slot.IMAGE:
+            client.load(entry.model.data, slot, client.deadline(_LOAD_S))
+        prepared = client.prepare(slot, client.deadline(_PREPARE_S), index=index)
+        outputs_match = self._check_outputs(client, entry)
+        samples = self._take(client, entry.model)
+        operators = self._operators(client, entry.model) if self._per_operator else ()
+        minimum = prepared.arena_used_bytes if slot is Slot.IMAGE else None
+        stack_bytes = client.stats(client.deadline(_IO_S)).stack_used_bytes
+        if self._minimal_arena and slot is not Slot.IMAGE:
+            minimum = smallest_arena(client, slot, prepared)
+        return self._describe(
+            entry,
+            samples,
+            prepared,
+            slot,
+            stack_bytes=stack_bytes,
+            outputs_match=outputs_match,
+            operators=operators,
+            arena_minimum_bytes=minimum if self._minimal_arena else None,
+            flash_bytes=self._flash_bytes(entry.model, index, slot),
+        )
+
+    def _place(self, client: Client, model: CheckedModel) -> tuple[Slot, int]:
+        """The slot a model goes to, or where in the image it stands."""
+        identity = self._session.identity
+        if identity.engine == "aot":
+            for held in client.models(client.deadline(_IO_S)):
+                if held.sha256 == model.sha256:
+                    return Slot.IMAGE, held.index
+            raise ConvertError(
+                f"The image on {self.board.type.name} does not hold {model.name}.",
+                "An image of the engine aot measures only the models it was built with.",
+            )
+        for slot in (Slot.RAM, Slot.FLASH):
+            if len(model.data) <= identity.slot_bytes(slot):
+                return slot, 0
+        most = max(identity.slot_bytes(Slot.RAM), identity.slot_bytes(Slot.FLASH))
+        raise InfeasibleError(
+            f"{model.name} has {len(model.data)} bytes; {self.board.type.name} takes {most}.",
+            "Use a smaller model, or the engine aot.",
+        )
+
+    def _check_outputs(self, client: Client, entry: _Checked) -> bool | None:
+        oracle = entry.oracle
+        for index, stored in enumerate(oracle.inputs):
+            self._run(client, entry.model, stored.tobytes(), 1)
+            if oracle.outputs is None:
+                return None
+            answer = client.output(client.deadline(_IO_S))
+            if answer != oracle.outputs[index]:
+                wrong = sum(a != b for a, b in zip(answer, oracle.outputs[index], strict=False))
+                raise ImplausibleError(
+                    f"{entry.model.name} answers wrongly on {self.board.type.name} with "
+                    f"{self.engine.name}: {wrong} of {len(oracle.outputs[index])} output bytes "
+                    "differ from TensorFlow Lite Micro's.",
+                    "Its latency is not to be trusted. Try the other engine and report the model.",
+                )
+        return True
+
+    def _take(self, client: Client, model: CheckedModel) -> Samples:
+        client.input(model.input(0).tobytes(), client.deadline(_IO_S))
+        most = self._session.identity.welcome.max_repeats
+
+        def sample(count: int) -> list[int]:
+            taken: list[int] = []
+            while len(taken) < count:
+                portion = min(most, count - len(taken))
+                taken += self._run(client, model, None, portion).cycles
+            return taken
+
+        deterministic = self.board.capabilities.deterministic
+        samples = take(sample, self._repeats, deterministic=deterministic)
+        if not self._clock_checked:
+            check_clock(client, self._session.identity.clock_hz, samples.median, most)
+            self._clock_checked = True
+        return samples
+
+    def _run(
+        self, client: Client, model: CheckedModel, data: bytes | None, repeats: int
+    ) -> RunResult:
+        """`repeats` inferences; a new input where `data` is given."""
+        if data is not None:
+            client.input(data, client.deadline(_IO_S))
+        macs = sum(operator.macs for operator in model.graph.operators)
+        guess_s = self._seconds_a_run or 5.0 + macs * _SLOWEST_S_A_MAC
+        began = time.monotonic()
+        result = client.run(client.deadline(_IO_S + 4 * guess_s * repeats), repeats=repeats)
+        self._seconds_a_run = (time.monotonic() - began) / repeats
+        return result
+
+    def _operators(self, client: Client, model: CheckedModel) -> tuple[OperatorCost, ...]:
+        deadline = client.deadline(_IO_S + 8 * self._seconds_a_run + 5.0)
+        result = client.run(deadline, repeats=1, per_operator=True)
+        if len(result.operator_cycles) != len(model.kinds):
+            return ()
+        return tuple(
+            OperatorCost(kind, cycles, operator.macs)
+            for kind, cycles, operator in zip(
+                model.kinds, result.operator_cycles, model.graph.operators, strict=True
+            )
+        )
+
+    def _flash_bytes(self, model: CheckedModel, index: int, slot: Slot) -> int | None:
+        if self._image is None:
+            return None
+        if slot is not Slot.IMAGE:
+            return self._image.flash_bytes + len(model.data)
+        return self._image.model_flash_bytes(index) if self._image.models else None
+
+    def _describe(
+        self, entry: _Checked, samples: Samples, prepared: Prepared, slot: Slot, **found: Any
+    ) -> Measurement:
+        identity, abilities = self._session.identity, self.board.capabilities
+        clock = identity.clock_hz
+        exact = abilities.deterministic
+        half_width = 0.0 if exact else samples.half_width
+        resident = slot is not Slot.IMAGE
+        return Measurement(
+            model=entry.model.name,
+            model_sha256=entry.model.sha256,
+            board=self.board.type.name,
+            unit=self.board.unit,
+            engine=identity.engine,
+            engine_revision=identity.engine_revision,
+            kernels=identity.kernels,
+            firmware_sha256=None if self._image is None else self._image.sha256,
+            compiler=identity.compiler,
+            flags=identity.flags,
+            clock_hz=clock,
+            source=abilities.source,
+            cycles=samples.median,
+            model_error_percent=abilities.model_error_percent,
+            cycles_samples=samples.cycles,
+            latency_us=round(samples.median * 1_000_000 / clock),
+            ci95_us=None if half_width == inf else half_width * 1_000_000 / clock,
+            repeats=len(samples.cycles),
+            warmup=samples.warmup,
+            arena_used_bytes=prepared.arena_used_bytes,
+            arena_head_bytes=prepared.arena_head_bytes if resident else None,
+            arena_tail_bytes=prepared.arena_tail_bytes if resident else None,
+            arena_region=identity.arena_region,
+            weights_region=identity.slot_region(slot),
+            placement=_PLACEMENTS[slot],
+            oracle_note=entry.oracle.note,
+            **found,
+        )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A model that the host found fit, and what it must answer."""
+
+    model: CheckedModel
+    oracle: Oracle
+
+
+def smallest_arena(client: Client, slot: Slot, prepared: Prepared) -> int:
+    """The smallest arena in bytes with which the engine prepares the model (to 16 bytes)."""
+    low, high = 0, min(2 * prepared.arena_used_bytes + 1024, prepared.arena_bytes)
+    while high - low > _ARENA_STEP:
+        middle = (low + high) // 2 // _ARENA_STEP * _ARENA_STEP
+        if middle <= low:
+            break
+        try:
+            client.prepare(slot, client.deadline(_PREPARE_S), arena_limit_bytes=middle)
+            high = middle
+        except BoardRefusedError as error:
+            if error.code != ErrorCode.ARENA_TOO_SMALL:
+                raise
+            low = middle
+    return high
+
+
+def check_clock(client: Client, clock_hz: int, cycles: int, most_repeats: int) -> None:
+    """Compare the board's clock with the host's over about two seconds.
+
+    Raises ImplausibleError where they differ by more than 5 % (HSI is good to about 1 %).
+    """
+    repeats = min(max(1, round(2 * clock_hz / max(cycles, 1))), most_repeats)
+    began = time.monotonic()
+    result = client.run(client.deadline(60.0), repeats=repeats)
+    elapsed = time.monotonic() - began
+    counted = sum(result.cycles) / clock_hz
+    if counted > 0.5 and abs(elapsed / counted - 1) > _CLOCK_TOLERANCE:
+        raise ImplausibleError(
+            f"The board counted {counted:.2f} s at {clock_hz} Hz while {elapsed:.2f} s went by.",
+            "Its clock is not what the firmware believes: check the crystal and the board type.",
+        )
