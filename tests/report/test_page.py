@@ -234,3 +234,28 @@ def test_written_whole_or_not_at_all(ledger: Ledger, tmp_path: Path) -> None:
         write_report(ledger, folder)
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept <= {"report.html", "folder.html", "run.ledger", "run.ledger-wal", "run.ledger-shm"}
+
+
+def test_values_of_different_sources_are_told_apart(
+    make: Callable[..., Ledger], fill: Callable[..., None]
+) -> None:
+    ledger = make(bounds={"latency_us": 2000})
+    fill(ledger, 3, latency_us=1000, latency_source="mac")
+    row = ledger.candidate(1)
+    ledger.add_candidate(replace(row, candidate_id=4, architecture_sha256="4" * 64))
+    ledger.add_result(
+        ResultRow(
+            candidate_id=4,
+            status="ok",
+            val_accuracy_int8=0.5,
+            latency_us=3000,
+            latency_source="emulated",
+        )
+    )
+    reader = shown(ledger)
+    assert "Latency (µs), emulated2,0000 of 13,000" in reader.text
+    assert "Latency (µs), mac2,000" in reader.text
+    figures = data_of(reader)["figures"]
+    assert isinstance(figures, dict)
+    names = {trace["name"] for trace in figures["scatter-latency_us"]["data"]}
+    assert {name.split(", ")[1] for name in names} == {"mac", "emulated"}

@@ -158,7 +158,7 @@ def _front(facts: Facts) -> str:
     return _section(
         "The front",
         "<p>No other candidate within the bounds is at least as good in everything and better in "
-        "something. The test images were used for these alone, after the search.</p>",
+        "something. The test images are used for these alone, once the search has ended.</p>",
         tables.front_table(facts),
         "<h3>Their architectures</h3>",
         tables.architectures(facts),

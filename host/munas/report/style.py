@@ -47,7 +47,8 @@ code { font-size: 0.9em; }
   .plots { grid-template-columns: 1fr 1fr; }
   .plot, tr, dl { break-inside: avoid; }
   .wide { overflow: visible; border: 0; }
-  td { white-space: normal; }
+  table { font-size: 8px; }
+  td { white-space: normal; overflow-wrap: anywhere; }
   th, td { padding: 0.15rem 0.3rem; min-width: 0; }
   .modebar { display: none !important; }
 }

@@ -148,18 +148,28 @@ def _any_row(row: Record, shown: Sequence[str]) -> str:
 
 
 def bounds_table(facts: Facts) -> str:
-    """Each bound and how many of the results that know the quantity are within it."""
+    """Each bound, how many of the results that know the quantity are within it, and the least.
+
+    Values of different sources are counted apart.
+    """
     rows = []
-    for name, bound in facts.bounds.items():
-        known = [value for row in facts.table if (value := _quantity(row, name)) is not None]
-        within = sum(value <= bound + (1e-12 if name == "error" else 0) for value in known)
-        shown = percent if name == "error" else number
-        title = "Validation error, int8" if name == "error" else RESOURCES.get(name, name)
-        share = f"{within:,} of {len(known):,}" if known else "not known for any"
-        least = shown(min(known, default=None))
-        numbers = "".join(cell(text, "n") for text in (shown(bound), share, least))
-        rows.append(f"<tr>{cell(title)}{numbers}</tr>")
+    for name in ("error", *RESOURCES):
+        if name in facts.bounds:
+            rows += [_bound_row(facts, name, source) for source in facts.sources(name) or [""]]
     return table(["Quantity", ">At most", ">Results within", ">Least of all"], rows)
+
+
+def _bound_row(facts: Facts, name: str, source: str) -> str:
+    bound = facts.bounds[name]
+    shown = percent if name == "error" else number
+    title = "Validation error, int8" if name == "error" else RESOURCES[name]
+    chosen = [row for row in facts.table if not source or row[SOURCES[name]] == source]
+    known = [value for row in chosen if (value := _quantity(row, name)) is not None]
+    within = sum(value <= bound + (1e-12 if name == "error" else 0) for value in known)
+    share = f"{within:,} of {len(known):,}" if known else "not known for any"
+    least = shown(min(known, default=None))
+    numbers = "".join(cell(text, "n") for text in (shown(bound), share, least))
+    return f"<tr>{cell(title + (f', {source}' if source else ''))}{numbers}</tr>"
 
 
 def _quantity(row: Record, name: str) -> float | None:
