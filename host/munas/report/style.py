@@ -49,6 +49,8 @@ code { font-size: 0.9em; }
   .wide { overflow: visible; border: 0; }
   table { font-size: 8px; }
   td { white-space: normal; overflow-wrap: anywhere; }
+  td.n { white-space: nowrap; }
+  td small { display: block; }
   th, td { padding: 0.15rem 0.3rem; min-width: 0; }
   .modebar { display: none !important; }
 }
