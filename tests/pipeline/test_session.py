@@ -1,0 +1,208 @@
+"""Whole searches on the bundled digits: rows, reproducibility, kill -9 and resume."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from munas.errors import BadInputError, LedgerError
+from munas.experiment import Experiment, parse_experiment
+from munas.pipeline.events import Silent
+from munas.pipeline.session import Limits, resume, start, status
+from munas.store import Ledger
+
+ROUNDS = 6
+TABLE = {
+    "name": "tiny",
+    "data": {"name": "digits", "train_samples": 300},
+    "bounds": {"error": 0.9, "macs": 60_000, "flash_bytes": 60_000},
+    "search": {"population": 3, "sample": 2, "rounds": ROUNDS, "seed": 1, "workers": 2},
+    "train": {"epochs": 1, "batch": 32},
+    "latency": {"source": "mac"},
+}
+
+
+def experiment(**sections: dict[str, object]) -> Experiment:
+    table = dict(TABLE)
+    for name, changes in sections.items():
+        table[name] = {**TABLE.get(name, {}), **changes}  # type: ignore[dict-item]
+    return parse_experiment(table, "test")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger of an uninterrupted run."""
+    path = tmp_path_factory.mktemp("runs") / "a.ledger"
+    start(experiment(), path, Silent(), "munas search tiny", Limits())
+    return path
+
+
+def history(path: Path) -> list[tuple[object, ...]]:
+    """What must not depend on interruptions: architectures, parents and int8 accuracies."""
+    with Ledger.open(path) as ledger:
+        candidates = {row.candidate_id: row for row in ledger.candidates()}
+        return [
+            (
+                row.candidate_id,
+                candidates[row.candidate_id].architecture_sha256,
+                candidates[row.candidate_id].parent_id,
+                row.status,
+                row.val_accuracy_int8,
+                row.model_sha256,
+            )
+            for row in ledger.results()
+        ]
+
+
+def test_a_run_keeps_everything(finished: Path):
+    with Ledger.open(finished) as ledger:
+        rows = ledger.results()
+        assert [row.candidate_id for row in rows] == list(range(1, ROUNDS + 1))
+        assert [event.kind for event in ledger.events()] == ["started", "finished"]
+        trained = [row for row in rows if row.status == "ok"]
+        assert trained, "no candidate was trained"
+        for row in trained:
+            assert row.latency_source == "mac" and row.arena_source == "host"
+            assert 0 <= (row.val_accuracy_int8 or -1) <= 1
+            model = ledger.get_artifact(str(row.model_sha256))
+            assert row.flash_bytes == len(model)
+            assert len(ledger.get_artifact(str(row.weights_sha256))) > 100
+            assert {"screen", "train", "convert", "evaluate"} <= set(row.stage_s)
+        front = ledger.front()
+        assert front, "nothing on the front"
+        finals = {row.candidate_id for row in ledger.finals()}
+        assert finals == {row["candidate_id"] for row in front}, "only the front is tested"
+        assert all(0 <= row["test_accuracy_int8"] <= 1 for row in front)
+
+
+def test_status_says_finished(finished: Path):
+    found = status(finished)
+    assert (found["state"], found["done"], found["rounds"]) == ("finished", ROUNDS, ROUNDS)
+
+
+def test_resuming_a_finished_run_changes_nothing(finished: Path):
+    before = history(finished)
+    found = resume(finished, Silent(), Limits())
+    assert found["candidates"] == ROUNDS and history(finished) == before
+
+
+def search_process(path: Path) -> subprocess.Popen[bytes]:
+    """`munas search` in a process of its own, on the same experiment."""
+    script = (
+        "import sys; from pathlib import Path;"
+        "from munas.experiment import parse_experiment;"
+        "from munas.pipeline.events import Silent;"
+        "from munas.pipeline.session import Limits, start;"
+        f"start(parse_experiment({TABLE!r}, 'test'), Path(sys.argv[1]), Silent(), 'x', Limits())"
+    )
+    return subprocess.Popen([sys.executable, "-c", script, str(path)])
+
+
+def results_in(path: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM result").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_killed_and_resumed_equals_uninterrupted(finished: Path, tmp_path: Path):
+    path = tmp_path / "killed.ledger"
+    process = search_process(path)
+    deadline = time.monotonic() + 200
+    while results_in(path) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None, "the search ended by itself"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with Ledger.open(path) as ledger:
+        lag = ledger.run.identity["lag"]
+        assert len(ledger.pending()) <= lag
+        assert 2 <= len(ledger.results()) < ROUNDS
+    found = resume(path, Silent(), Limits())
+    assert found["candidates"] == ROUNDS
+    assert history(path) == history(finished)
+    with Ledger.open(path) as ledger:
+        assert [event.kind for event in ledger.events()] == ["started", "resumed", "finished"]
+
+
+def test_workers_end_with_the_search(tmp_path: Path):
+    """Killed with -9, the search leaves no worker behind."""
+    path = tmp_path / "orphans.ledger"
+    process = search_process(path)
+    children: list[int] = []
+    deadline = time.monotonic() + 100
+    while len(children) < 2 and time.monotonic() < deadline:
+        listed = Path(f"/proc/{process.pid}/task").glob("*/children")
+        children = [int(pid) for each in listed for pid in each.read_text().split()]
+        time.sleep(0.1)
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(pid) for pid in children)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_max_candidates_stops_early_and_resume_goes_on(tmp_path: Path):
+    path = tmp_path / "short.ledger"
+    found = start(experiment(), path, Silent(), "x", Limits(max_candidates=2))
+    assert found["candidates"] == 2
+    found = resume(path, Silent(), Limits(max_candidates=3))
+    assert found["candidates"] == 3
+
+
+def test_nothing_feasible_is_no_fault(tmp_path: Path):
+    """Bounds that nothing meets: every row says infeasible and nothing is trained."""
+    path = tmp_path / "tight.ledger"
+    tight = experiment(bounds={"macs": 10, "flash_bytes": 100})
+    began = time.monotonic()
+    found = start(tight, path, Silent(), "x", Limits())
+    assert found["front"] == [] and found["candidates"] == ROUNDS
+    assert time.monotonic() - began < 60
+    with Ledger.open(path) as ledger:
+        assert {row.status for row in ledger.results()} == {"infeasible"}
+
+
+def test_a_ledger_that_exists_is_never_overwritten(finished: Path):
+    with pytest.raises(LedgerError):
+        start(experiment(), finished, Silent(), "x", Limits())
+
+
+def test_latency_bound_without_microseconds_is_refused(tmp_path: Path):
+    bounded = experiment(bounds={"latency_us": 1000}, latency={"board": "nucleo_h743zi"})
+    with pytest.raises(BadInputError, match="latency_us cannot be checked"):
+        start(bounded, tmp_path / "x.ledger", Silent(), "x", Limits())
+    assert not (tmp_path / "x.ledger").exists()
+
+
+def test_no_bounds_at_all_is_refused(tmp_path: Path):
+    table = {**TABLE, "bounds": {}}
+    with pytest.raises(BadInputError, match="bounds nothing"):
+        start(parse_experiment(table, "t"), tmp_path / "x.ledger", Silent(), "x", Limits())
+
+
+def test_unknown_board_is_refused_by_name(tmp_path: Path):
+    with pytest.raises(BadInputError, match="no board called"):
+        start(
+            experiment(latency={"board": "emulated_stm32l4r6"}),
+            tmp_path / "x.ledger",
+            Silent(),
+            "x",
+            Limits(),
+        )
