@@ -173,6 +173,14 @@ def test_a_load_that_does_not_get_through_is_given_up() -> None:
         client.load(MODEL, Slot.RAM, client.deadline(1000))
 
 
+def test_a_slow_line_is_not_taken_for_a_silent_one() -> None:
+    line = SimulatedLine(SimulatedDevice(), baud=4800, latency_s=0.05)
+    client = Client(line)
+    client.hello(client.deadline(60))
+    client.load(MODEL, Slot.RAM, client.deadline(300))
+    assert line.now_s < 2 * len(MODEL) * 10 / 4800
+
+
 def test_refusals_name_the_reason() -> None:
     client, _ = connected(SimulatedTraits(ram_slot_bytes=1000))
     deadline = client.deadline(60)

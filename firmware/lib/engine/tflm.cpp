@@ -123,6 +123,13 @@ const char* complaint(const char* otherwise) {
   return tflm_log::last()[0] != '\0' ? tflm_log::last() : otherwise;
 }
 
+// The interpreter says only in words why it failed: these are the allocators' own.
+bool arena_was_short() {
+  for (const char* word : {"Failed to resize buffer", "Failed to allocate", "too small"})
+    if (strstr(tflm_log::last(), word) != nullptr) return true;
+  return false;
+}
+
 }  // namespace
 
 const char* name() { return "tflm"; }
@@ -146,7 +153,9 @@ Outcome prepare(const ModelSource& source, Memory arena, ModelInfo* info) {
   const tflite::SingleArenaBufferAllocator* buffers = build_interpreter(arena);
   if (buffers == nullptr || interpreter->AllocateTensors() != kTfLiteOk) {
     interpreter = nullptr;
-    return failure(ErrorCode::kArenaTooSmall, arena.bytes, complaint("tensors do not fit"));
+    return arena_was_short()
+               ? failure(ErrorCode::kArenaTooSmall, arena.bytes, complaint("tensors do not fit"))
+               : failure(ErrorCode::kBadModel, 0, complaint("the interpreter refuses it"));
   }
   input_tensor = interpreter->input(0);
   output_tensor = interpreter->output(0);

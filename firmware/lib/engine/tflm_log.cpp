@@ -78,6 +78,11 @@ void put_argument(Writer& writer, char kind, int longs, va_list* args) {
   }
 }
 
+// Flags, width and precision say nothing that an error text needs.
+bool is_decoration(char c) {
+  return c == 'h' || c == '.' || c == '-' || (c >= '0' && c <= '9');
+}
+
 int format_text(char* buffer, size_t size, const char* format, va_list* args) {
   Writer writer(buffer, size);
   for (; *format != '\0'; ++format) {
@@ -87,9 +92,13 @@ int format_text(char* buffer, size_t size, const char* format, va_list* args) {
     }
     int longs = 0;
     for (++format;; ++format) {
-      if (*format == 'l') ++longs;
-      else if (*format == 'z' || *format == 't') longs = sizeof(size_t) == sizeof(long) ? 1 : 2;
-      else if (!(*format == 'h' || *format == '.' || *format == '-' || (*format >= '0' && *format <= '9'))) break;
+      if (*format == 'l') {
+        ++longs;
+      } else if (*format == 'z' || *format == 't') {
+        longs = sizeof(size_t) == sizeof(long) ? 1 : 2;
+      } else if (!is_decoration(*format)) {
+        break;
+      }
     }
     if (*format == '\0') break;
     put_argument(writer, *format, longs, args);

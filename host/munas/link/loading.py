@@ -15,7 +15,10 @@ from munas.link.messages import LoadData, LoadProgress
 # A frame's fixed part, and what flash programming asks of portions.
 _OFFSET_BYTES = 4
 _UNIT_BYTES = 16
-_SILENCE_S = 0.5
+# How long no answer may come: before the first one, and then in multiples of the slowest so far.
+_FIRST_SILENCE_S = 3.0
+_LEAST_SILENCE_S = 0.5
+_SLOWEST_TIMES = 4
 _MOST_FUTILE = 12
 
 
@@ -26,10 +29,12 @@ class Loader:
         self._exchange = exchange
         self._data = data
         self._portion_bytes = (frame_capacity - _OFFSET_BYTES) // _UNIT_BYTES * _UNIT_BYTES
-        self._window_bytes = max(1, window) * self._portion_bytes
+        self._most_under_way = max(1, window)
+        self._window = 1  # grows with every answer, so that the line's pace is known in time
         self._acknowledged = 0  # the board has all bytes below
         self._sent = 0  # all bytes below are on the line
-        self._under_way: dict[int, int] = {}  # sequence: offset after its bytes
+        self._under_way: dict[int, tuple[int, float]] = {}  # sequence: offset after it, when sent
+        self._slowest_s: float | None = None
 
     def run(self, deadline: Deadline) -> None:
         """Send everything. Raises as Exchange.ask does."""
@@ -50,20 +55,18 @@ class Loader:
                 self._go_back()
 
     def _fill(self, deadline: Deadline) -> None:
-        while (
-            self._sent < len(self._data)
-            and self._sent - self._acknowledged + self._portion_bytes <= self._window_bytes
-        ):
+        clock = self._exchange.transport.clock
+        while self._sent < len(self._data) and len(self._under_way) < self._window:
             portion = self._data[self._sent : self._sent + self._portion_bytes]
             sequence = self._exchange.next_sequence()
             self._exchange.send(LoadData(self._sent, portion), sequence, deadline)
             self._sent += len(portion)
-            self._under_way[sequence] = self._sent
+            self._under_way[sequence] = (self._sent, clock())
 
     def _hear(self, deadline: Deadline) -> bool:
         """Take in one frame; True when something under way was lost."""
         try:
-            frame = self._exchange.receive(deadline.within(_SILENCE_S))
+            frame = self._exchange.receive(deadline.within(self._patience_s()))
         except DeadlineError:
             if deadline.expired:
                 raise DeadlineError(
@@ -77,16 +80,31 @@ class Loader:
         message = self._exchange.judge(frame, "LOAD")
         if is_corrupt_notice(message):
             return True
-        after = self._under_way.pop(frame.sequence, None)
-        if after is None or message is None:
+        if message is None or frame.sequence not in self._under_way:
             return False  # an answer to a frame that was given up
+        after, sent_s = self._under_way.pop(frame.sequence)
         message = self._exchange.accept(message, "LOAD")
         if not isinstance(message, LoadProgress):
             raise wrong_reply(LoadData(0, b""), message)
+        took_s = self._exchange.transport.clock() - sent_s
+        self._slowest_s = max(self._slowest_s or 0.0, took_s)
+        self._window = min(self._window + 1, self._most_under_way)
         self._acknowledged = max(self._acknowledged, message.next_offset)
+        # One answer stands for all before it, should those have been lost.
+        self._under_way = {
+            number: (end, when)
+            for number, (end, when) in self._under_way.items()
+            if end > self._acknowledged
+        }
         return message.next_offset < after
+
+    def _patience_s(self) -> float:
+        if self._slowest_s is None:
+            return _FIRST_SILENCE_S
+        return max(_LEAST_SILENCE_S, _SLOWEST_TIMES * self._slowest_s)
 
     def _go_back(self) -> None:
         self._exchange.resends += len(self._under_way) + 1
         self._under_way.clear()
+        self._window = 1
         self._sent = self._acknowledged

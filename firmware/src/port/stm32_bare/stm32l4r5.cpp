@@ -107,7 +107,9 @@ void start_uart() {
   reg(kGpiog + 0x0C) = (reg(kGpiog + 0x0C) & ~(0xFu << 14)) | (1u << 16);
   reg(kGpiog + 0x20) = (reg(kGpiog + 0x20) & ~(0xFu << 28)) | (8u << 28);
   reg(kGpiog + 0x24) = (reg(kGpiog + 0x24) & ~0xFu) | 8u;
-  reg(Lpuart1::kBrr) = static_cast<uint32_t>((uint64_t{core_hz} * 256 + MUNAS_BAUD / 2) / MUNAS_BAUD);
+  // LPUART counts in 1/256 of a clock cycle.
+  reg(Lpuart1::kBrr) =
+      static_cast<uint32_t>((uint64_t{core_hz} * 256 + MUNAS_BAUD / 2) / MUNAS_BAUD);
   reg(Lpuart1::kCr1) = (1u << 29);  // FIFO, to be set while disabled
   reg(Lpuart1::kCr1) = (1u << 29) | (1u << 3) | (1u << 2) | 1u;
 }
