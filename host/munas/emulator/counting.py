@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from munas.emulator.native import NativeFunction, Signature
 
 # Header words of the shared array.
-PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT, STOP, REGIONS, SLOTS = range(9)
+PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT, REGIONS, SLOTS = range(8)
 _REGION_TABLE = 16
 _MAX_REGIONS = 8
 _RECORDS = _REGION_TABLE + 3 * _MAX_REGIONS
@@ -86,17 +86,15 @@ class Counters:
     def allow(self, blocks: int) -> None:
         """Let the core run this many more blocks; clears a request to stop."""
         self._words[LIMIT] = self._words[EXECUTED] + blocks
-        self._words[STOP] = 0
 
     def request_stop(self) -> None:
         """Stop before the next block."""
-        self._words[STOP] = 1
+        self._words[LIMIT] = 0
 
     @property
     def stopped(self) -> bool:
         """Whether the hook has stopped the core, or is about to."""
-        w = self._words
-        return bool(w[STOP] or w[EXECUTED] >= w[LIMIT])
+        return bool(self._words[EXECUTED] >= self._words[LIMIT])
 
     def forget_previous(self) -> None:
         """The next block is entered as after a reset: from nowhere."""
@@ -120,12 +118,12 @@ class Counters:
 
     def restore(self, saved: NDArray[np.int64]) -> None:
         """Take back all counts since `saved`; records made since then stay, with zero counts."""
-        kept = self._words[[BLOCKS, EXECUTED, LIMIT, STOP]].copy()
+        kept = self._words[[BLOCKS, EXECUTED, LIMIT]].copy()
         blocks = int(self._words[BLOCKS])
         links = self._records[:blocks, [BEFORE, NEXT]].copy()
         self._records[:blocks, COUNT : TAKEN_OUT + 1] = 0
         self._words[: len(saved)] = saved
-        self._words[[BLOCKS, EXECUTED, LIMIT, STOP]] = kept
+        self._words[[BLOCKS, EXECUTED, LIMIT]] = kept
         self._records[:blocks, [BEFORE, NEXT]] = links
 
 
@@ -133,10 +131,11 @@ def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
     """The hook, in the subset of Python that Numba compiles; unsigned indices avoid wrap-around."""
     words = carray(shared, (1 << 40,), np.int64)  # type: ignore[name-defined]  # noqa: F821
     u = np.uint64
-    if words[u(STOP)] != 0 or words[u(EXECUTED)] >= words[u(LIMIT)]:
+    executed = words[u(EXECUTED)]
+    if executed >= words[u(LIMIT)]:
         uc_emu_stop(unicorn)  # type: ignore[name-defined]  # noqa: F821
         return
-    words[u(EXECUTED)] += 1
+    words[u(EXECUTED)] = executed + 1
     start, length = np.int64(address), np.int64(size)
     block = np.int64(0)
     for region in range(words[u(REGIONS)]):

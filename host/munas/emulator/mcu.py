@@ -32,6 +32,7 @@ SLICE_BLOCKS = 1 << 18
 _EVERYWHERE = 0xFFFFFFFF
 _INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
 _CYCLES_PER_BLOCK_AT_LEAST = 8
+_READ_WRITE, _READ_WRITE_EXECUTE = 3, 7
 _LOAD = ctypes.CFUNCTYPE(
     ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p
 )
@@ -75,6 +76,7 @@ class EmulatedMcu:
         self._memories = Memories(board.chip, board.uid)
         load_image(elf, self._memories)
         self._counters = Counters([CodeRegion(*r) for r in self._memories.code_regions()])
+        self._code_pages: set[int] = set()
         self._engine = self._make_engine()
         self._registers = Registers(self._engine)
         self._pricing = Pricing(self._counters, self._read_code, board.cycles)
@@ -194,6 +196,8 @@ class EmulatedMcu:
         engine.ctl_set_cpu_model(u.arm_const.UC_CPU_ARM_CORTEX_M4)
         self._memories.map_into(engine)
         engine.hook_add(u.UC_HOOK_INTR, self._note_interrupt)
+        engine.ctl_set_tlb_mode(u.UC_TLB_VIRTUAL)
+        engine.hook_add(u.UC_HOOK_TLB_FILL, self._fill_tlb)
         return engine
 
     def _attach_native(self) -> Any:
@@ -297,6 +301,17 @@ class EmulatedMcu:
     def _note_interrupt(self, engine: Any, number: int, _data: Any) -> None:
         self._interrupt = number
         engine.emu_stop()
+
+    def _fill_tlb(self, _engine: Any, page: int, access: int, entry: Any, _data: Any) -> bool:
+        """Addresses mean themselves. Unicorn takes its slow path for every store into a page that
+        is executable (20 times slower), so RAM is not, until code is fetched from the page.
+        """
+        if access == self._unicorn.UC_MEM_FETCH:
+            self._code_pages.add(page)
+        entry.paddr = page
+        executable = page in self._code_pages
+        entry.perms = _READ_WRITE_EXECUTE if executable else _READ_WRITE
+        return True
 
     def _code_changes(self, start: int, size: int) -> None:
         self._pricing.decode_new()
