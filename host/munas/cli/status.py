@@ -11,7 +11,7 @@ def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
     """Show how far a search is and what it has found."""
     import json as encoder
 
-    from munas.cli.view import console, front_table
+    from munas.cli.view import console, show_front
     from munas.pipeline.session import status
 
     found = status(ledger)
@@ -21,4 +21,5 @@ def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items() if count)
     console.print(f"{found['name']}: {found['state']}, {found['done']} of {found['rounds']} rounds")
     console.print(counts or "no candidates yet")
-    console.print(front_table(found["front"], found["bounds"]))
+    if found["done"]:
+        show_front(found["front"], found["bounds"])

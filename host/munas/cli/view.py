@@ -45,9 +45,7 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
     if json:
         typer.echo(encoder.dumps(found))
         return
-    console.print(front_table(found["front"], shown.bounds))
-    if not found["front"]:
-        console.print("Warning: no candidate is within all bounds.", style="yellow")
+    show_front(found["front"], shown.bounds)
     stages = ", ".join(f"{k} {v:.0f} s" for k, v in found["time_by_stage_s"].items() if v >= 0.5)
     console.print(
         f"{found['candidates']} candidates in {found['wall_s']:.0f} s of this call "
@@ -55,6 +53,14 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
     )
     console.print(f"Ledger: {found['ledger']}")
     console.print(f"Report: munas report {found['ledger']}")
+
+
+def show_front(rows: list[dict[str, Any]], bounds: dict[str, float]) -> None:
+    """The front's table, or a warning that there is none."""
+    if rows:
+        console.print(front_table(rows, bounds))
+    else:
+        console.print("Warning: no candidate is within all bounds.", style="yellow")
 
 
 _COLUMNS: tuple[tuple[str, str, str | None], ...] = (
@@ -73,7 +79,7 @@ _COLUMNS: tuple[tuple[str, str, str | None], ...] = (
 def front_table(rows: list[dict[str, Any]], bounds: dict[str, float]) -> Table:
     """The front, best accuracy first, with bounds in the heads and sources in the cells."""
     table = Table(title=f"Front: {len(rows)} of the candidates within all bounds", min_width=40)
-    shown = [c for c in _COLUMNS if any(row.get(c[1]) is not None for row in rows) or not rows]
+    shown = [column for column in _COLUMNS if any(row.get(column[1]) is not None for row in rows)]
     for title, _, bound in shown:
         limit = f"\n≤ {_limit(bound, bounds[bound])}" if bound and bound in bounds else ""
         table.add_column(title + limit, justify="right")

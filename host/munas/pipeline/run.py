@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from munas.cost import Cost, cost
@@ -27,7 +27,14 @@ from munas.pipeline.evaluation import (
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.search import Candidate, Search
-from munas.store import CandidateRow, EventRow, FinalRow, Ledger, ResultRow
+from munas.store import (
+    CandidateRow,
+    EventRow,
+    FinalRow,
+    Ledger,
+    MeasurementRow,
+    ResultRow,
+)
 
 # This many candidates in a row that fail for other reasons than themselves stop the run.
 FAILURES_IN_A_ROW = 4
@@ -43,7 +50,6 @@ class _Flight:
     stage: str
     stage_s: dict[str, float]
     reading: Reading | None = None
-    since: float = field(default_factory=time.perf_counter)
 
 
 @dataclass
@@ -180,7 +186,7 @@ class SearchRun:
         self._launch(flight, "train", self.executor.submit(task, progress=progress))
 
     def _launch(self, flight: _Flight, stage: str, future: Future[Any]) -> None:
-        flight.stage, flight.since = stage, time.perf_counter()
+        flight.stage = stage
         self._flights[future] = flight
 
     def _collect(self) -> None:
@@ -201,8 +207,8 @@ class SearchRun:
 
     def _advance(self, flight: _Flight, future: Future[Any]) -> None:
         if flight.stage == "measure":
-            flight.reading = future.result()
-            flight.stage_s["measure"] = time.perf_counter() - flight.since
+            flight.reading, flight.stage_s["measure"] = future.result()
+            self._keep_measurement(flight)
             self._after_reading(flight)
             return
         answer, blobs = future.result()
@@ -212,10 +218,7 @@ class SearchRun:
         flight.stage_s.update(answer["stage_s"])
         if flight.stage == "convert":
             assert self._board is not None
-            reading = self._board.submit(
-                self.provider.read, flight.candidate.architecture, flight.costs, blobs["model"]
-            )
-            self._launch(flight, "measure", reading)
+            self._launch(flight, "measure", self._board.submit(self._read, flight, blobs["model"]))
             return
         assert flight.reading is not None
         # The weights' hash is known once they are kept; the row names it.
@@ -225,6 +228,26 @@ class SearchRun:
         )
         self._failures = 0
         self._finish(flight, row, {answer["model_sha256"]: blobs["model"]})
+
+    def _read(self, flight: _Flight, model: bytes) -> tuple[Reading, float]:
+        """Measure, on the board's thread: the reading and the seconds that it took."""
+        began = time.perf_counter()
+        reading = self.provider.read(flight.candidate.architecture, flight.costs, model)
+        return reading, time.perf_counter() - began
+
+    def _keep_measurement(self, flight: _Flight) -> None:
+        assert flight.reading is not None
+        latency, measurement = flight.reading.latency, flight.reading.measurement
+        if measurement is not None:
+            self.ledger.add_measurement(
+                MeasurementRow(
+                    measurement=measurement,
+                    source=latency.source.value,
+                    board=str(latency.board),
+                    engine=str(latency.engine),
+                    candidate_id=flight.candidate.candidate_id,
+                )
+            )
 
     def _fail(self, flight: _Flight, error: dict[str, str]) -> None:
         self._failures = self._failures + 1 if error["name"] in _BLAMELESS else 0

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+
+from munas.boards.discovery import attached_unit
 from munas.boards.registry import find_board
 from munas.boards.types import BoardType
+from munas.errors import MunasError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
 from munas.units import LatencySource
 
+_EMULATOR_PACKAGES = ("unicorn", "capstone", "numba")
 
-class _NoBoards:
-    """Surroundings in which no board, twin or predictor is at hand."""
+
+class _ThisMachine:
+    """What is at hand here."""
 
     def attached(self, board: str) -> str | None:
-        del board
-        return None
+        found = find_board(board)
+        return None if found.emulated else attached_unit(found)
 
     def predictor(self, board: str, trained_on: LatencySource) -> str | None:
+        """None is fitted yet: predictors come from the calibration of boards."""
         del board, trained_on
         return None
 
     def emulated(self, board: str) -> tuple[str | None, str]:
-        return None, f"{board} cannot be emulated here"
+        found = find_board(board)
+        name = board if found.emulated else found.twin
+        if name is None:
+            return None, f"{board} has no emulated twin"
+        absent = [p for p in _EMULATOR_PACKAGES if importlib.util.find_spec(p) is None]
+        if absent:
+            return None, f"{name} needs pip install 'munas[emulator]'"
+        if shutil.which("arm-none-eabi-gcc") is None:
+            return None, f"{name} needs arm-none-eabi-gcc to build its firmware"
+        return name, f"{name} emulates {find_board(name).mcu}"
 
 
 def provider_for(experiment: Experiment) -> tuple[LatencyProvider, Choice]:
     """The provider of a run's latencies and why it was chosen.
 
-    Raises BadInputError for a board that does not exist.
+    Raises BadInputError for a board that does not exist, InfrastructureError where the source that
+    was asked for is not at hand.
     """
     section = experiment.latency
     board = find_board(section.board)
-    choice = choose(section.source, section.board, _NoBoards())
+    choice = choose(section.source, section.board, _ThisMachine())
+    if choice.source in (LatencySource.SILICON, LatencySource.EMULATED):
+        from munas.latency.engine import choose_engine
+        from munas.latency.measured import MeasuredProvider
+
+        try:
+            engine = choose_engine(find_board(choice.board), section.engine or "auto")
+        except MunasError as error:
+            if section.source != "auto" or section.engine is not None:
+                raise
+            reason = f"{choice.board} has no engine: {error.what}"
+            choice = Choice(LatencySource.MAC, section.board, reason)
+        else:
+            reason = f"{choice.reason}; engine {engine.name}: {engine.reason}"
+            choice = Choice(choice.source, choice.board, reason)
+            return MeasuredProvider(choice.board, choice.source, engine), choice
     return MacProvider(board=section.board, model=_mac_model(board)), choice
 
 

@@ -1,0 +1,100 @@
+"""Experiment files: what comes with the package is valid; faults name file and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from munas.errors import BadInputError
+from munas.experiment import find_experiment, load_experiment, parse_experiment
+from munas.experiment.schema import Optimizer, Step
+from munas.resources import named_files
+
+MINIMAL = 'name = "x"\n[data]\nname = "digits"\n[bounds]\nerror = 0.2\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(named_files("experiments", ".toml")))
+def test_every_experiment_that_comes_with_munas_is_valid(name: str):
+    experiment = load_experiment(find_experiment(name))
+    assert experiment.name == name
+    assert experiment.bounds.given()
+    assert parse_experiment(experiment.as_dict(), "again") == experiment
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("[search]\npopulaton = 3\n", "search.populaton: unknown key"),
+        ("[serch]\nrounds = 3\n", "serch: unknown key"),
+        ("[train]\nepochs = 0\n", "train.epochs"),
+        ("[train]\nepochs = 2.5\n", "train.epochs"),
+        ('[train]\nepochs = "many"\n', "train.epochs"),
+        ("[search]\npopulation = 3\nsample = 4\n", "search: sample (4) cannot exceed"),
+        ('[latency]\nsource = "guess"\n', "latency.source"),
+        ("[pruning]\nenabled = true\n", "pruning.enabled"),
+        ("[train.optimizer]\nlearning_rate = -1.0\n", "train.optimizer.learning_rate"),
+    ],
+)
+def test_faults_name_the_file_and_the_field(tmp_path: Path, text: str, field: str):
+    path = write(tmp_path, MINIMAL + text)
+    with pytest.raises(BadInputError) as fault:
+        load_experiment(path)
+    assert str(path) in fault.value.what and field in fault.value.what
+
+
+@pytest.mark.parametrize(
+    "bound",
+    ["error = 0.0", "error = 1.5", "macs = 0", "macs = -5", "latency_us = 1.5", "ram = 5"],
+)
+def test_impossible_bounds_are_refused(tmp_path: Path, bound: str):
+    path = write(tmp_path, f'name = "x"\n[data]\nname = "digits"\n[bounds]\n{bound}\n')
+    with pytest.raises(BadInputError, match=f"bounds.{bound.split(' ', maxsplit=1)[0]}"):
+        load_experiment(path)
+
+
+def test_not_toml_and_not_text(tmp_path: Path):
+    with pytest.raises(BadInputError, match="not valid TOML"):
+        load_experiment(write(tmp_path, "name = "))
+    binary = tmp_path / "b.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInputError, match="not a text file"):
+        load_experiment(binary)
+
+
+def test_unknown_names_list_what_there_is():
+    with pytest.raises(BadInputError) as fault:
+        find_experiment("quickstrat")
+    assert "quickstart" in fault.value.mend
+
+
+def test_overrides(tmp_path: Path):
+    path = write(tmp_path, MINIMAL)
+    loaded = load_experiment(
+        path, ("train.epochs=7", "latency.board=nucleo_h743zi", "train.optimizer.momentum=0.5")
+    )
+    assert loaded.train.epochs == 7
+    assert loaded.latency.board == "nucleo_h743zi"
+    assert loaded.train.optimizer.momentum == 0.5
+    for wrong in ("train.epochs", "=3", "name.first=3"):
+        with pytest.raises(BadInputError, match="--set"):
+            load_experiment(path, (wrong,))
+
+
+def test_the_schedule_steps():
+    steps = (Step(epoch=35, learning_rate=0.001), Step(epoch=25, learning_rate=0.005))
+    optimizer = Optimizer(learning_rate=0.01, schedule=steps)
+    assert [optimizer.rate_at(e) for e in (0, 24, 25, 34, 35, 99)] == [
+        0.01,
+        0.01,
+        0.005,
+        0.005,
+        0.001,
+        0.001,
+    ]

@@ -1,0 +1,117 @@
+"""Workers: answers, faults, deaths, recycling, and the messages between processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from munas.errors import WorkerError
+from munas.pipeline.executor import LocalExecutor
+from munas.pipeline.protocol import read_message, write_message
+from munas.pipeline.tasks import pack_weights, unpack_weights
+
+MLP = {"space": "mlp", "input": [8, 8, 1], "classes": 10, "dense": [10]}
+CONVERT = {"task": "convert", "architecture": MLP, "seed": 0}
+DIGITS = {"data": {"name": "digits"}}
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=9), max_size=4),
+    st.dictionaries(st.sampled_from(["model", "weights"]), st.binary(max_size=300)),
+)
+def test_messages_round_trip(header: dict[str, object], blobs: dict[str, bytes]):
+    header.pop("_blobs", None)
+    stream = io.BytesIO()
+    write_message(stream, header, blobs)
+    whole = stream.getvalue()
+    assert read_message(io.BytesIO(whole)) == (header, blobs)
+    for cut in range(0, len(whole), max(1, len(whole) // 20)):
+        assert read_message(io.BytesIO(whole[:cut])) is None
+
+
+def test_weights_round_trip_without_pickle():
+    weights = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros(0, np.float32)]
+    again = unpack_weights(pack_weights(weights))
+    assert all(
+        np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(weights, again, strict=True)
+    )
+    stream = io.BytesIO()
+    np.savez(stream, w0000=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        unpack_weights(stream.getvalue())
+
+
+@pytest.fixture
+def executor(tmp_path: Path):
+    made = LocalExecutor(DIGITS, 1, tasks_per_worker=2, log_folder=tmp_path)
+    yield made
+    made.close()
+
+
+def worker_pid(executor: LocalExecutor) -> int:
+    process = executor._slots[0].process
+    assert process is not None
+    return process.pid
+
+
+def test_a_worker_that_dies_is_replaced_and_the_task_done(executor: LocalExecutor):
+    first = executor.submit(CONVERT)
+    _, blobs = first.result(timeout=120)
+    pid = worker_pid(executor)
+    second = executor.submit(CONVERT)
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGKILL)
+    answer, again = second.result(timeout=120)
+    assert again == blobs and "error" not in answer
+    assert worker_pid(executor) != pid
+    third = executor.submit(CONVERT)
+    assert third.result(timeout=120)[1] == blobs
+    assert executor._slots[0].process is None, "recycled after two tasks"
+
+
+def test_a_task_that_kills_every_worker_fails_with_the_log(executor: LocalExecutor):
+    future = executor.submit(CONVERT)
+    stop = threading.Event()
+
+    def killer() -> None:
+        while not stop.wait(0.05):
+            process = executor._slots[0].process
+            if process is not None:
+                process.kill()
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        with pytest.raises(WorkerError) as fault:
+            future.result(timeout=120)
+    finally:
+        stop.set()
+        thread.join()
+    assert "died twice" in fault.value.what and "worker-0.log" in fault.value.mend
+
+
+def test_faults_come_back_as_answers_and_the_worker_lives_on(executor: LocalExecutor):
+    broken = {**MLP, "dense": []}
+    answer, _ = executor.submit({**CONVERT, "architecture": broken}).result(timeout=120)
+    assert answer["error"]["name"] == "bad-input" and "dense" in answer["error"]["message"]
+    answer, _ = executor.submit({"task": "nothing"}).result(timeout=120)
+    assert answer["error"]["name"] == "internal"
+
+
+def test_closing_twice_ends_everything(tmp_path: Path):
+    made = LocalExecutor(DIGITS, 1, log_folder=tmp_path)
+    future = made.submit(CONVERT)
+    time.sleep(0.5)
+    made.close()
+    made.close()
+    with pytest.raises(WorkerError):
+        future.result(timeout=10)
