@@ -8,6 +8,7 @@ It also stops the core, before a block runs, when asked or after a given number 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ START, SIZE, COUNT, TAKEN_IN, TAKEN_OUT, BEFORE, NEXT, _SPARE = range(8)
 _RECORD = 8
 
 _SHIFT_CAPACITY = 17
+_LONGEST_BLOCK = 4096  # bytes; Unicorn ends a block at the end of a page at the latest
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,20 @@ class Counters:
         """The next block is the straight continuation of the current one, from `address`."""
         self._words[PREVIOUS_END] = address
 
+    def has_code(self, start: int, size: int) -> bool:
+        """Whether a block that ran may overlap this range."""
+        return any(part.any() for part in self._slots(start - _LONGEST_BLOCK, start + size))
+
     def forget_code(self, start: int, size: int) -> None:
         """The code in this range changed: its blocks get new records from now on."""
+        for part in self._slots(start - _LONGEST_BLOCK, start + size):
+            part[:] = 0
+
+    def _slots(self, start: int, end: int) -> Iterator[NDArray[np.int64]]:
         for base, length, offset in self._regions:
-            low, high = max(start, base), min(start + size, base + length)
+            low, high = max(start, base), min(end, base + length)
             if low < high:
-                self._words[offset + (low - base) // 2 : offset + (high - base + 1) // 2] = 0
+                yield self._words[offset + (low - base) // 2 : offset + (high - base + 1) // 2]
 
     def save(self) -> NDArray[np.int64]:
         """A copy of everything that time is made of, for `restore`."""

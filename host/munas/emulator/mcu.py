@@ -16,6 +16,7 @@ from typing import Any
 from munas.emulator import counting, peripherals
 from munas.emulator.board import BoardParameters
 from munas.emulator.bus import APB, Bus
+from munas.emulator.chips import FLASH_BASE
 from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
 from munas.emulator.faults import SUPERVISOR_CALL, FaultUnit, LockupError
 from munas.emulator.firmware_image import load_image
@@ -78,7 +79,8 @@ class EmulatedMcu:
         self._counters = Counters([CodeRegion(*r) for r in self._memories.code_regions()])
         self._code_pages: set[int] = set()
         self._engine = self._make_engine()
-        self._registers = Registers(self._engine)
+        self._library = self._unicorn.unicorn_py3.unicorn.uclib
+        self._registers = Registers(self._library, self._engine)
         self._pricing = Pricing(self._counters, self._read_code, board.cycles)
         self.port = SerialPort(
             lambda: self._counters.executed,
@@ -202,7 +204,7 @@ class EmulatedMcu:
 
     def _attach_native(self) -> Any:
         """The block hook and the APB's callbacks; what must live as long as the engine."""
-        library = self._unicorn.unicorn_py3.unicorn.uclib
+        library = self._library
         load, store = _LOAD(self._load_apb), _STORE(self._store_apb)
         code = NativeCode(
             (BLOCK_HOOK, PORT_LOAD, PORT_STORE),
@@ -314,10 +316,11 @@ class EmulatedMcu:
         return True
 
     def _code_changes(self, start: int, size: int) -> None:
-        self._pricing.decode_new()
-        self._counters.forget_code(start, size)
-        self._counters.forget_code(start - 0x08000000, size)
-        self._engine.ctl_remove_cache(start, start + size)
+        for place in (start, start - FLASH_BASE):  # the flash and its alias at 0
+            if self._counters.has_code(place, size):
+                self._pricing.decode_new()
+                self._counters.forget_code(place, size)
+                self._engine.ctl_remove_cache(place, place + size)
 
     # --- between runs --------------------------------------------------------------------------
 
@@ -338,12 +341,11 @@ class EmulatedMcu:
         instruction = self._faults.instruction_at(pc)
         if errno == self._unicorn.UC_ERR_WRITE_PROT and instruction and instruction.access:
             address = instruction.access.address(self._registers.operand(pc))
-            found = self._peripherals.flash.covers(address)
-            if found:
+            if self._peripherals.flash.covers(address):
                 self._store_into_flash(pc, instruction, address)
                 return
         fault = self._faults.classify(errno)
-        self._leave_block(pc)
+        self._pricing.not_run(pc)
         try:
             self._faults.take(fault)
         except LockupError:
@@ -364,11 +366,6 @@ class EmulatedMcu:
         except LockupError:
             self._reset_wanted = "lockup"
 
-    def _leave_block(self, pc: int) -> None:
-        """What stands from `pc` on in the current block did not run."""
-        if pc in dict(self._pricing.block(self._counters.current).placed()):
-            self._pricing.not_run(pc)
-
     def _store_into_flash(self, pc: int, instruction: Any, address: int) -> None:
         access = instruction.access
         for i, name in enumerate(access.registers):
@@ -378,7 +375,7 @@ class EmulatedMcu:
         if access.writeback:
             self._registers[access.base] += access.writeback
         after = pc + instruction.size
-        self._leave_block(after)
+        self._pricing.not_run(after)
         self._counters.continue_at(after)
         self._registers["pc"] = after
 

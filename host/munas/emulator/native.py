@@ -1,8 +1,9 @@
 """Compiles the few functions that Unicorn calls too often for Python.
 
 They are written in the subset of Python that Numba compiles. The LLVM code is kept in the user's
-cache folder, because importing Numba takes longer than a whole inference; llvmlite alone turns it
-into machine code in some ten milliseconds. Knows nothing of what the functions do.
+cache folder (`MUNAS_CACHE` names another), because importing Numba takes longer than a whole
+inference; llvmlite alone turns the code into machine code in some ten milliseconds. Knows nothing
+of what the functions do.
 """
 
 from __future__ import annotations
@@ -97,12 +98,13 @@ def _compile(native: NativeFunction) -> str:
 
 
 def _cache_file(native: NativeFunction, cpu: str) -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "munas" / "emulator"
+    named, system = os.environ.get("MUNAS_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    base = Path(named) if named else Path(system or Path.home() / ".cache") / "munas"
     code = native.function.__code__
     key = hashlib.sha256(Path(code.co_filename).read_bytes())
     for part in (version("numba"), version("llvmlite"), platform.machine(), cpu):
         key.update(part.encode() + b"\0")
-    return folder / f"{code.co_name.strip('_')}-{key.hexdigest()[:24]}.ll"
+    return base.expanduser() / "emulator" / f"{code.co_name.strip('_')}-{key.hexdigest()[:24]}.ll"
 
 
 def _keep(path: Path, code: str) -> None:

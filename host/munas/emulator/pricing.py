@@ -85,6 +85,7 @@ class Pricing:
         self._lengths = np.zeros(1024, np.int64)  # instructions of each block
         self._prices = np.zeros((4, 1024), np.int64)  # the tables under the current parameters
         self._fallen_known = np.zeros(1024, bool)
+        self._tails: dict[tuple[int, int], tuple[Vector, int]] = {}
         self._unrun: Counter[tuple[int, int]] = Counter()
         self._unrun_features = np.zeros(_WIDTH, np.int64)
         self._unrun_instructions = 0
@@ -134,7 +135,7 @@ class Pricing:
             milli += counts * prices[: len(records)]
         instructions = records[:, COUNT] * self._lengths[: len(records)]
         for (number, address), times in self._unrun.items():
-            features, count = self._blocks[number].until(address)
+            features, count = self._tail(number, address)
             milli[number] -= times * int(features @ self._weights)
             instructions[number] -= times * count
         ran = np.flatnonzero(records[:, COUNT])
@@ -146,15 +147,25 @@ class Pricing:
         Its successors, if any, are counted as a block of their own when they run.
         """
         number = self._counters.current
-        features, count = self.block(number).until(address)
+        features, count = self._tail(number, address)
         self._unrun[number, address] += 1
         self._unrun_features += features
         self._unrun_instructions += count
 
     def cycles_before(self, address: int) -> int:
         """Cycles when the current block, charged whole on entry, has just reached `address`."""
-        features, _ = self.block(self._counters.current).until(address)
+        features, _ = self._tail(self._counters.current, address)
         return (self._milli() - int(features @ self._weights)) // MILLI
+
+    def _tail(self, number: int, address: int) -> tuple[Vector, int]:
+        """Features and number of a block's instructions from `address` on."""
+        found = self._tails.get((number, address))
+        if found is None:
+            block = self.block(number)
+            inside = block.start <= address < block.start + sum(i.size for i in block.instructions)
+            found = block.until(address) if inside else (np.zeros(_WIDTH, np.int64), 0)
+            self._tails[number, address] = found
+        return found
 
     def _milli(self) -> int:
         self.decode_new()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -24,21 +25,31 @@ _NAMES = {
 
 
 class Registers:
-    """Reads and writes the registers of a Unicorn engine."""
+    """Reads and writes the registers of a Unicorn engine.
 
-    def __init__(self, engine: Any) -> None:
+    Straight through the C interface: its Python wrapper costs six times as much.
+    """
+
+    def __init__(self, library: Any, engine: Any) -> None:
         from unicorn import arm_const
 
         self._engine = engine
+        self._handle = engine._uch
+        self._read, self._write = library.uc_reg_read, library.uc_reg_write
         self._ids = {n: getattr(arm_const, f"UC_ARM_REG_{u}") for n, u in _NAMES.items()}
         self._fpexc = arm_const.UC_ARM_REG_FPEXC
         self._cpacr = arm_const.UC_ARM_REG_C1_C0_2
+        self._word = ctypes.c_uint64()
+        self._place = ctypes.byref(self._word)
 
     def __getitem__(self, name: str) -> int:
-        return int(self._engine.reg_read(self._ids[name]))
+        self._word.value = 0
+        self._read(self._handle, self._ids[name], self._place)
+        return self._word.value
 
     def __setitem__(self, name: str, value: int) -> None:
-        self._engine.reg_write(self._ids[name], value)
+        self._word.value = value
+        self._write(self._handle, self._ids[name], self._place)
 
     def operand(self, pc: int) -> Callable[[str], int]:
         """How an instruction at `pc` sees the registers: PC reads as the word 4 bytes on."""
