@@ -44,8 +44,10 @@ class Board(Protocol):
     - `open()` gives a fresh line to the running firmware; the caller closes it. Raises
       TransportError with the mend (no permission, port busy, nothing attached).
     - `reset()` restarts the firmware as the reset pin does; the image stays.
-    - `identity()` asks the running firmware who it is and checks it: the image that was flashed,
-      the enrolled UID. Raises DeadlineError, or ImplausibleError on a mismatch.
+    - `verify(identity)` refuses a firmware that is not the flashed image's, and a chip that is not
+      the enrolled one. Raises ImplausibleError.
+    - `identity()` asks the running firmware who it is over a line of its own, and verifies it.
+      Raises DeadlineError where it is silent.
     - `lease()` holds the device for this process alone while the context lasts; raises
       TransportError that says who has it.
     - `close()` lets go of everything; closing twice is harmless.
@@ -60,6 +62,8 @@ class Board(Protocol):
     def open(self) -> Transport: ...
 
     def reset(self) -> None: ...
+
+    def verify(self, identity: Identity) -> None: ...
 
     def identity(self) -> Identity: ...
 

@@ -38,10 +38,15 @@ def check_identity(
             f"flashed ({image.source_digest[:12]}).",
             "Flash it again; if it stays so the wrong board was flashed: see munas boards scan.",
         )
-    if image is not None and identity.engine != image.engine:
+    if image is not None and image.engine and identity.engine != image.engine:
         raise ImplausibleError(
             f"{board.name} runs the engine {identity.engine}, not {image.engine}.",
             "Flash it again.",
+        )
+    if image is not None and image.board and identity.board != image.board:
+        raise ImplausibleError(
+            f"The firmware that answers was built for {identity.board}, not for {image.board}.",
+            "The wrong board was flashed: see munas boards scan.",
         )
     family = board.mcu.upper()[:9]
     if not identity.mcu.upper().startswith(family):

@@ -66,6 +66,10 @@ class EmulatedBoard:
         """See Board."""
         self.process.reset()
 
+    def verify(self, identity: Identity) -> None:
+        """See Board."""
+        check_identity(identity, self._image, self.type)
+
     def identity(self) -> Identity:
         """See Board."""
         client = Client(self.open())
@@ -73,7 +77,7 @@ class EmulatedBoard:
             identity = client.hello(client.deadline(CLIENT_HELLO_S))
         finally:
             client.close()
-        check_identity(identity, self._image, self.type)
+        self.verify(identity)
         return identity
 
     @contextmanager

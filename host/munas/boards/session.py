@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from munas.boards.board import Board
-from munas.boards.checks import CLIENT_HELLO_S, check_identity
+from munas.boards.checks import CLIENT_HELLO_S
 from munas.errors import (
     DeadlineError,
     FlashError,
@@ -166,7 +166,7 @@ class Session:
         if self._client is None:
             return self._greet()
         identity = self._client.hello(self._client.deadline(CLIENT_HELLO_S))
-        check_identity(identity, self._image, self.board.type)
+        self.board.verify(identity)
         return identity
 
     def _reset(self) -> Identity:

@@ -94,7 +94,8 @@ def run_platformio(
 
 
 def _folder(project: Path, request: BuildRequest) -> Path:
-    identity = [str(project.resolve()), str(request.tflm), request.kernels, str(request.boards)]
+    boards = request.boards if _has_boards(request.boards) else None
+    identity = [str(project.resolve()), str(request.tflm), request.kernels, str(boards)]
     mark = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
     return cache_root() / "builds" / f"{request.environment}-{request.engine}-{mark}"
 
@@ -108,9 +109,13 @@ def _library(request: BuildRequest) -> Path:
     return request.tflm
 
 
+def _has_boards(folder: Path | None) -> bool:
+    return folder is not None and any(folder.glob("*.ini"))
+
+
 def _configuration(project: Path, folder: Path, boards: Path | None) -> Path | None:
     """A platformio.ini that reads the person's own board files too; null where there are none."""
-    if boards is None or not any(boards.glob("*.ini")):
+    if boards is None or not _has_boards(boards):
         return None
     text = (project / "platformio.ini").read_text()
     own = f"extra_configs =\n  ../boards/*.ini\n  {boards}/*.ini"

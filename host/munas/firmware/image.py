@@ -104,6 +104,27 @@ def read_elf(path: Path) -> ElfFacts:
         ) from None
 
 
+def image_of_elf(path: Path) -> FirmwareImage:
+    """An image of which nothing is known but its ELF; HELLO tells the rest once it runs.
+
+    `board`, `engine`, `flags` and `kernels` are empty. Raises BadInputError.
+    """
+    facts = read_elf(path)
+    return FirmwareImage(
+        elf=path,
+        board="",
+        sha256=facts.sha256,
+        source_digest=facts.source_digest,
+        sections=facts.sections,
+        flash_bytes=facts.flash_bytes,
+        compiler=facts.compiler,
+        flags="",
+        engine="",
+        engine_revision="",
+        kernels="",
+    )
+
+
 def _loaded(elf: Any) -> Iterator[Any]:
     allocated = 0x2
     for section in elf.iter_sections():

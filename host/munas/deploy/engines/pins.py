@@ -52,5 +52,5 @@ THIRD_PARTIES = (
         "e096196a0c49f065abc03d943c583cd50de424ba",
     ),
 )
-LIBRARY_SHA256 = "e21b90d6b279aacb5a0541725c90b5246ec8d52a6597efa5ca8f964f78550cd7"
+LIBRARY_SHA256 = "832d547c24656bdd06530acd2740ba432bb08a86c56618c634f46ee7c12c8d71"
 """Digest of the library that these commits give (munas.deploy.engines.tflm.library_digest)."""

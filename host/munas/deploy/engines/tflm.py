@@ -37,6 +37,8 @@ _KERNELS = (
 )  # fmt: skip
 # debug_log.cc is the firmware's own; fakes, mocks and recorders are for tests.
 _SOURCES = (
+    "tensorflow/compiler/mlir/lite/core/api/error_reporter.cc",
+    "tensorflow/compiler/mlir/lite/schema/schema_utils.cc",
     f"{_LITE}/core/api/flatbuffer_conversions.cc",
     f"{_LITE}/core/api/tensor_utils.cc",
     f"{_LITE}/core/c/common.cc",
