@@ -9,6 +9,7 @@ itself imports Unicorn.
 from munas.emulator.board import BoardParameters
 from munas.emulator.parameters import (
     FEATURES,
+    FLASH_STALLS_UNKNOWN,
     MODEL_ERROR_PERCENT,
     MODEL_ERROR_TEXT,
     CycleParameters,
@@ -17,6 +18,7 @@ from munas.emulator.process import Counts, EmulatorProcess, spawn
 
 __all__ = [
     "FEATURES",
+    "FLASH_STALLS_UNKNOWN",
     "MODEL_ERROR_PERCENT",
     "MODEL_ERROR_TEXT",
     "BoardParameters",

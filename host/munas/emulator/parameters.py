@@ -131,3 +131,9 @@ MODEL_ERROR_TEXT = {
     "seen, with the STM32L4R5's parameters on that chip; flash wait states not included)",
 }
 """What is to be printed where the emulator's numbers are."""
+
+FLASH_STALLS_UNKNOWN = (
+    "stalls of the flash's wait states depend on the order of its reads, which can only be seen "
+    "with memory hooks, and those corrupt the emulated execution"
+)
+"""Why `flash_stall_cycles` is null on an emulated board."""
