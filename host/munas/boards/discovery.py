@@ -6,7 +6,7 @@ An ST-LINK does not say which board it sits on; an enrolled unit does. Must not 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from munas.boards.registry import list_boards
@@ -49,6 +49,10 @@ class Attached:
     probe: str
     boards: tuple[str, ...]
     uid: str | None = None
+
+    def unenrolled(self) -> Attached:
+        """The same device as if it had never been enrolled."""
+        return replace(self, uid=None)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

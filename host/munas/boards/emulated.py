@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from munas.boards.board import Capabilities
 from munas.boards.checks import CLIENT_HELLO_S, check_identity, check_image
@@ -27,7 +28,7 @@ from munas.link.transport import SerialTransport
 class EmulatedBoard:
     """One emulated board of `type`; see Board. Every instance is a device of its own."""
 
-    def __init__(self, board: BoardType) -> None:
+    def __init__(self, board: BoardType, transport: Literal["pty", "tcp"] = "pty") -> None:
         if not board.emulated:
             raise BadInputError(f"{board.name} is not an emulated board.")
         self.type = board
@@ -43,6 +44,7 @@ class EmulatedBoard:
             model_error_percent=MODEL_ERROR_PERCENT[chip],
             note=MODEL_ERROR_TEXT[chip],
         )
+        self._transport: Literal["pty", "tcp"] = transport
         self._process: EmulatorProcess | None = None
         self._image: FirmwareImage | None = None
 
@@ -53,7 +55,7 @@ class EmulatedBoard:
             return
         self.close()
         try:
-            self._process = spawn(self._parameters, image.elf)
+            self._process = spawn(self._parameters, image.elf, self._transport)
         except BadInputError as error:
             raise FlashError(error.what, error.mend) from error
         self._image = image

@@ -25,6 +25,10 @@ COMMANDS = (
     "morph",
     "cost",
     "convert",
+    "measure",
+    "boards",
+    "engine",
+    "emulate",
     "doctor",
 )
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
+from munas.boards.registry import user_boards
 from munas.boards.types import BoardType
 from munas.deploy.engines import aot
 from munas.deploy.engines.aot import Kernels
 from munas.errors import BadInputError, InfrastructureError, MunasError
+from munas.firmware.build import BuildRequest, build
 from munas.firmware.engines import install_tflm, tflm_library
+from munas.firmware.image import FirmwareImage
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,28 @@ def choose_engine(board: BoardType, requested: RequestedEngine = "auto") -> Engi
     return EngineChoice("aot", kernels, None, "tflm's sources cannot be reached")
 
 
+def parse_engine(text: str) -> RequestedEngine:
+    """`auto`, `tflm` or `aot`. Raises BadInputError."""
+    for name in get_args(RequestedEngine):
+        if text == name:
+            return cast(RequestedEngine, name)
+    raise BadInputError(f"There is no engine {text!r}.", "There are: auto, tflm, aot.")
+
+
+def empty_firmware(board: BoardType, requested: RequestedEngine) -> FirmwareImage:
+    """The board's firmware without a model in it."""
+    choice = choose_engine(board, requested)
+    return build(
+        BuildRequest(
+            environment=board.name,
+            engine=choice.name,
+            kernels=choice.kernels,
+            tflm=choice.library,
+            boards=user_boards(),
+        )
+    )
+
+
 def kernels_of(board: BoardType) -> Kernels:
     """CMSIS-NN's fast kernels want the DSP instructions that a Cortex-M3 lacks."""
     return (
@@ -68,3 +94,25 @@ def kernels_of(board: BoardType) -> Kernels:
         if board.mcu.upper().startswith(("STM32F1", "STM32L1", "STM32F2"))
         else ("cmsis-nn")
     )
+
+
+def describe_engines() -> list[dict[str, object]]:
+    """The engines, whether each is at hand, at which revision, and how to get it."""
+    library = tflm_library()
+    tflm = json.loads((library / "munas.json").read_text()) if library else {}
+    return [
+        {
+            "engine": "tflm",
+            "installed": library is not None,
+            "revision": tflm.get("revision"),
+            "kernels": tflm.get("kernels"),
+            "get": "munas engine install tflm",
+        },
+        {
+            "engine": "aot",
+            "installed": aot.available(),
+            "revision": aot.REVISION,
+            "kernels": aot.kernel_set("cmsis-nn"),
+            "get": "pip install 'munas[aot]'",
+        },
+    ]

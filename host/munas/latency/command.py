@@ -1,0 +1,119 @@
+"""Measuring files: what `munas measure` does, without the command line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from munas.boards.board import Board
+from munas.boards.open import open_board
+from munas.errors import BadInputError, ExitCode
+from munas.firmware.image import image_of_elf
+from munas.latency.engine import EngineChoice, EngineName, choose_engine, kernels_of, parse_engine
+from munas.latency.measure import Measurer
+from munas.latency.measurement import Measurement
+from munas.latency.repeats import Repeats
+
+log = logging.getLogger(__name__)
+
+# Names of faults that lie with the model, not with the board.
+MODEL_FAULTS = frozenset({"convert", "infeasible", "bad-input"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure, where and how; see `munas measure --help`."""
+
+    models: tuple[Path, ...]
+    board: str
+    engine: str = "auto"
+    repeats: Repeats = "auto"
+    per_operator: bool = False
+    minimal_arena: bool = False
+    elf: Path | None = None
+    port: str | None = None
+    unit: str | None = None
+
+
+class Outcome:
+    """Iterate to measure; `exit_code` and `note` are then settled."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._errors: list[str] = []
+        self._done = 0
+        self._board: Board | None = None
+
+    def __iter__(self) -> Iterator[Measurement]:
+        request = self._request
+        models = [(str(path), _read(path)) for path in request.models]
+        with ExitStack() as stack:
+            board = open_board(request.board, unit=request.unit, port=request.port)
+            stack.callback(board.close)
+            self._board = board
+            measurer = stack.enter_context(
+                Measurer(
+                    board,
+                    _engine(request, board),
+                    repeats=request.repeats,
+                    per_operator=request.per_operator,
+                    minimal_arena=request.minimal_arena,
+                    image=None if request.elf is None else image_of_elf(request.elf),
+                )
+            )
+            for measurement in measurer.measure_all(models):
+                self._done += 1
+                if measurement.error is not None:
+                    self._errors.append(measurement.error["name"])
+                yield measurement
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 all measured, 2 only bad models failed, 3 some failed on the board, 4 none measured."""
+        if not self._errors:
+            return ExitCode.DONE
+        if len(self._errors) == self._done:
+            return ExitCode.NOTHING_MEASURED
+        if MODEL_FAULTS.issuperset(self._errors):
+            return ExitCode.BAD_INPUT
+        return ExitCode.INFRASTRUCTURE
+
+    def note(self) -> None:
+        """Say how true the board's numbers are, where they are not hardware's."""
+        if self._board is not None and self._board.capabilities.note:
+            log.info("%s: %s", self._board.type.name, self._board.capabilities.note)
+
+
+def measure_models(request: Request) -> Outcome:
+    """Nothing happens before the outcome is iterated over. Raises MunasErrors then."""
+    return Outcome(request)
+
+
+def parse_repeats(text: str) -> Repeats:
+    """`auto` or a positive number. Raises BadInputError."""
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or int(text) == 0:
+        raise BadInputError(f"--repeats is {text!r}.", "Give a number from 1 on, or auto.")
+    return int(text)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _engine(request: Request, board: Board) -> EngineChoice:
+    """With a firmware that is there already the engine is what it has."""
+    requested = parse_engine(request.engine)
+    if request.elf is not None or request.port is not None:
+        name: EngineName = "aot" if requested == "aot" else "tflm"
+        return EngineChoice(name, kernels_of(board.type), None, "the firmware is given")
+    choice = choose_engine(board.type, requested)
+    log.info("Engine %s: %s.", choice.name, choice.reason)
+    return choice
