@@ -3,13 +3,15 @@
 #include <cstddef>
 
 #include "framing.h"
+#include "port/port.h"
 
 namespace munas::journal {
 namespace {
 
 constexpr uint32_t kMagic = 0x4D554E41;
 
-struct Store {
+// A cache line of its own: a reset must find in RAM what was written.
+struct alignas(32) Store {
   uint32_t magic;
   uint32_t boots;
   uint32_t under_way;  // a request is being handled
@@ -31,7 +33,10 @@ uint32_t checksum() {
   return link::crc32(0, reinterpret_cast<const uint8_t*>(&store), offsetof(Store, crc));
 }
 
-void seal() { store.crc = checksum(); }
+void seal() {
+  store.crc = checksum();
+  port::publish(reinterpret_cast<const uint8_t*>(&store), sizeof(store));
+}
 
 }  // namespace
 

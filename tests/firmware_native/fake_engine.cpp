@@ -67,7 +67,8 @@ Outcome invoke(Mark mark) {
 }
 
 void collect() {
-  for (uint32_t i = 0; i < model.output; ++i) out[i] = model.input > i ? in[model.input - 1 - i] : 0;
+  for (uint32_t i = 0; i < model.output; ++i)
+    out[i] = model.input > i ? in[model.input - 1 - i] : 0;
 }
 
 }  // namespace munas::engine
