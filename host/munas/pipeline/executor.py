@@ -59,7 +59,8 @@ class _Job:
 class LocalExecutor:
     """Worker processes on this machine, one thread of this process for each.
 
-    `settings` is the first message to every worker (data set and its hash). `log_folder` receives
+    `settings` is the first message to every worker: the data set, its hash, and `deterministic`
+    (true unless given: one thread and bits that repeat). `log_folder` receives
     one log a worker; it is made anew under the system's temporary folder where not given.
     """
 

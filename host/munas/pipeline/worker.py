@@ -42,11 +42,15 @@ def _receive(requests: Any, inbox: queue.Queue[Any]) -> None:
 
 
 def _serve(inbox: queue.Queue[Any], answers: Any) -> None:
+    from munas.deploy.quiet import silence_tensorflow
     from munas.pipeline.tasks import Tasks
     from munas.train import configure_determinism
 
     settings, _ = inbox.get()
-    configure_determinism()
+    if settings.get("deterministic", True):
+        configure_determinism()
+    else:
+        silence_tensorflow()
     tasks = Tasks(settings)
     write_message(answers, {"kind": "ready"})
     while True:
