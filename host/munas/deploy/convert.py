@@ -96,6 +96,9 @@ def _quantise(model: keras.Model, calibration: Images) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = batches
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    # One scale for a dense layer's weights: CMSIS-NN's fast kernels want it, and scales for each
+    # unit would cost 24 bytes of flash a unit.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     converter.inference_input_type = converter.inference_output_type = tf.int8
     try:
         with redirected(Path(os.devnull)):
