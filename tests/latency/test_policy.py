@@ -72,6 +72,14 @@ def test_predicted_without_a_predictor_is_a_fault():
         choose("predicted", "b", Around(attached=True, emulated=True))
 
 
+def test_a_run_that_goes_on_keeps_its_source():
+    everything = Around(attached=True, silicon=True, emulated=True, emulation=True)
+    assert choose("auto", "b", everything, only=LatencySource.MAC).source == "mac"
+    assert choose("measured", "b", everything, only=LatencySource.EMULATED).board == "twin"
+    with pytest.raises(InfrastructureError, match="not at hand now"):
+        choose("auto", "b", Around(), only=LatencySource.EMULATED)
+
+
 def test_mac_model_in_microseconds():
     assert MacModel(40_000, 6.0, 120_000_000).latency_us(1_000_000) == 50_333
 

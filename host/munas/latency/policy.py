@@ -44,10 +44,17 @@ class Surroundings(Protocol):
         """(the emulated board that stands for it or null, why not or how)."""
 
 
-def choose(requested: Requested, board: str, around: Surroundings) -> Choice:
+def choose(
+    requested: Requested,
+    board: str,
+    around: Surroundings,
+    *,
+    only: LatencySource | None = None,
+) -> Choice:
     """Decide once.
 
-    Raises InfrastructureError where the person asked for a source that is not at hand.
+    `only` holds a run that goes on to the source that it began with, whatever else is at hand now.
+    Raises InfrastructureError where what is asked for is not at hand.
     """
     emulated, emulation = around.emulated(board)
     unit = around.attached(board)
@@ -65,11 +72,16 @@ def choose(requested: Requested, board: str, around: Surroundings) -> Choice:
         "measured": {LatencySource.SILICON, LatencySource.EMULATED},
         "predicted": {LatencySource.PREDICTED},
         "mac": {LatencySource.MAC},
-    }[requested]
+    }[requested] & (set(LatencySource) if only is None else {only})
     for source, name, reason in ranked:
         if name is not None and source in wanted:
             asked = requested in ("mac", "predicted")
             return Choice(source, name, "it was asked for" if asked else reason)
+    if only is not None:
+        raise InfrastructureError(
+            f"The run's latencies are {only}; for {board} that is not at hand now: {emulation}.",
+            "Values of different sources cannot be ranked: attach or install what is missing.",
+        )
     raise InfrastructureError(
         f"Latency was to be {requested}, but for {board} that is not at hand: {emulation}.",
         "Attach the board, or use --latency auto, which takes the best source there is.",

@@ -22,6 +22,7 @@ from munas.pipeline.run import SearchRun
 from munas.pipeline.sources import provider_for
 from munas.search import Objective, Search, SearchSettings, cost_screen
 from munas.store import EventRow, Ledger, RunInfo
+from munas.units import LatencySource
 
 _VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
 
@@ -124,14 +125,8 @@ def resume(path: Path, observer: Observer, limits: Limits) -> dict[str, Any]:
         notices = (
             (f"Versions changed since the run began ({', '.join(changed)}).",) if changed else ()
         )
-        provider, choice = provider_for(experiment)
-        if choice.source.value != identity["latency_source"]:
-            raise BadInputError(
-                f"The run's latencies are {identity['latency_source']}, but now only "
-                f"{choice.source.value} is at hand: values of different sources cannot be ranked.",
-                f"Attach or install what gives {identity['latency_source']} "
-                f"latencies for {identity['board']}, then resume.",
-            )
+        began_with = LatencySource(identity["latency_source"])
+        provider, _ = provider_for(experiment, source=began_with, engine=identity["engine"])
         ledger.add_event(EventRow(kind="resumed"))
         return _go(ledger, experiment, provider, observer, limits, notices)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from typing import Literal
 
 from munas.boards.discovery import attached_unit
 from munas.boards.registry import find_board
@@ -13,6 +14,7 @@ from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
 from munas.units import LatencySource
 
+EngineName = Literal["tflm", "aot"]
 _EMULATOR_PACKAGES = ("unicorn", "capstone", "numba")
 
 
@@ -41,30 +43,37 @@ class _ThisMachine:
         return name, f"{name} emulates {find_board(name).mcu}"
 
 
-def provider_for(experiment: Experiment) -> tuple[LatencyProvider, Choice]:
+def provider_for(
+    experiment: Experiment,
+    *,
+    source: LatencySource | None = None,
+    engine: EngineName | None = None,
+) -> tuple[LatencyProvider, Choice]:
     """The provider of a run's latencies and why it was chosen.
 
-    Raises BadInputError for a board that does not exist, InfrastructureError where the source that
-    was asked for is not at hand.
+    A run that goes on names the `source` and the `engine` that it began with. Raises BadInputError
+    for a board that does not exist, InfrastructureError where the source that was asked for is not
+    at hand.
     """
     section = experiment.latency
     board = find_board(section.board)
-    choice = choose(section.source, section.board, _ThisMachine())
+    choice = choose(section.source, section.board, _ThisMachine(), only=source)
+    wanted = engine or section.engine
     if choice.source in (LatencySource.SILICON, LatencySource.EMULATED):
         from munas.latency.engine import choose_engine
         from munas.latency.measured import MeasuredProvider
 
         try:
-            engine = choose_engine(find_board(choice.board), section.engine or "auto")
+            chosen = choose_engine(find_board(choice.board), wanted or "auto")
         except MunasError as error:
-            if section.source != "auto" or section.engine is not None:
+            if section.source != "auto" or source is not None or wanted is not None:
                 raise
             reason = f"{choice.board} has no engine: {error.what}"
             choice = Choice(LatencySource.MAC, section.board, reason)
         else:
-            reason = f"{choice.reason}; engine {engine.name}: {engine.reason}"
+            reason = f"{choice.reason}; engine {chosen.name}: {chosen.reason}"
             choice = Choice(choice.source, choice.board, reason)
-            return MeasuredProvider(choice.board, choice.source, engine), choice
+            return MeasuredProvider(choice.board, choice.source, chosen), choice
     return MacProvider(board=section.board, model=_mac_model(board)), choice
 
 
