@@ -25,10 +25,10 @@ from munas.errors import BadInputError, BuildError
 from munas.firmware.cache import cache_root, locked
 from munas.firmware.core import command, surroundings
 from munas.firmware.image import FirmwareImage, read_elf
+from munas.firmware.remembered import image_key, recall, remember
 from munas.resources import data_root
 
 log = logging.getLogger(__name__)
-KEPT_IMAGES = 16
 TIMEOUT_S = 1800
 
 
@@ -57,6 +57,10 @@ def build(request: BuildRequest) -> FirmwareImage:
     project = data_root() / "firmware"
     folder = _folder(project, request)
     with locked(folder):
+        key = _key(project, request)
+        known = recall(folder / "images", key)
+        if known is not None:
+            return known
         models: list[AotModel] = []
         variables: dict[str, str] = {"MUNAS_ENGINE": request.engine}
         if request.engine == "aot":
@@ -66,7 +70,9 @@ def build(request: BuildRequest) -> FirmwareImage:
             variables["MUNAS_TFLM"] = str(_library(request))
         run_platformio(request, folder, project, variables)
         built = folder / "build" / request.environment
-        return _image(request, built, folder / "images", models)
+        image = _image(request, built, folder / "images", models)
+        remember(folder / "images", key, image)
+        return image
 
 
 def run_platformio(
@@ -98,6 +104,13 @@ def _folder(project: Path, request: BuildRequest) -> Path:
     identity = [str(project.resolve()), str(request.tflm), request.kernels, str(boards)]
     mark = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
     return cache_root() / "builds" / f"{request.environment}-{request.engine}-{mark}"
+
+
+def _key(project: Path, request: BuildRequest) -> str:
+    trees = [project, project.parent / "boards"]
+    trees += [tree for tree in (request.boards, request.tflm) if tree is not None]
+    models = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in request.models]
+    return image_key(trees, [request.kernels, AOT_REVISION, *models])
 
 
 def _library(request: BuildRequest) -> Path:
@@ -192,8 +205,6 @@ def _image(
         shutil.copy(built / "firmware.elf", kept.with_suffix(".part"))
         kept.with_suffix(".part").replace(kept)
     kept.touch()
-    for old in sorted(images.glob("*.elf"), key=lambda path: -path.stat().st_mtime)[KEPT_IMAGES:]:
-        old.unlink()
     info = (built / "generated" / "munas_build_info.h").read_text()
     revision, kernels = AOT_REVISION, kernel_set(request.kernels)
     if request.engine == "tflm":

@@ -14,7 +14,7 @@ from munas.deploy.engines import aot
 from munas.deploy.engines.aot import Kernels
 from munas.errors import BadInputError, InfrastructureError, MunasError
 from munas.firmware.build import BuildRequest, build
-from munas.firmware.engines import install_tflm, tflm_library
+from munas.firmware.engines import install_tflm, tflm_library, try_install_tflm
 from munas.firmware.image import FirmwareImage
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def choose_engine(board: BoardType, requested: RequestedEngine = "auto") -> Engi
     if library is not None:
         return EngineChoice("tflm", kernels, library, "it is installed")
     try:
-        return EngineChoice("tflm", kernels, install_tflm(), "it was installed just now")
+        return EngineChoice("tflm", kernels, try_install_tflm(), "it was installed just now")
     except MunasError as error:
         log.warning("tflm is not at hand, aot is used: %s", error.what)
     if not aot.available():
