@@ -9,6 +9,7 @@
 #include "../stack.h"
 #include "cortex_m/core.h"
 #include "port.h"
+#include "stm32_flash.h"
 #include "stm32_watchdog.h"
 
 #ifndef MUNAS_BAUD
@@ -52,7 +53,29 @@
 #endif
 #endif
 
-extern "C" uint32_t _estack[];
+// Where models that fit no RAM slot go: the last sectors. Not on F1 (no room) and H7 (another
+// controller, and RAM enough).
+#if defined(STM32L4xx)
+#define MUNAS_FLASH_SLOT_ADDRESS 0x08180000u
+#define MUNAS_FLASH_SLOT_BYTES (512u * 1024)
+#elif defined(STM32F767xx)
+#define MUNAS_FLASH_SLOT_ADDRESS 0x08180000u
+#define MUNAS_FLASH_SLOT_BYTES (512u * 1024)
+#define MUNAS_FLASH_SLOT_FIRST 10
+#define MUNAS_FLASH_SLOT_LAST 11
+#elif defined(STM32F7xx)
+#define MUNAS_FLASH_SLOT_ADDRESS 0x080C0000u
+#define MUNAS_FLASH_SLOT_BYTES (256u * 1024)
+#define MUNAS_FLASH_SLOT_FIRST 7
+#define MUNAS_FLASH_SLOT_LAST 7
+#elif defined(STM32F4xx)
+#define MUNAS_FLASH_SLOT_ADDRESS 0x08040000u
+#define MUNAS_FLASH_SLOT_BYTES (256u * 1024)
+#define MUNAS_FLASH_SLOT_FIRST 6
+#define MUNAS_FLASH_SLOT_LAST 7
+#endif
+
+extern "C" uint32_t _estack[], _sidata[], _sdata[], _edata[];
 
 namespace munas::port {
 namespace {
@@ -201,11 +224,37 @@ Region ram_slot() {
 #endif
 }
 
-// Models that fit no RAM slot go into the image with the aot engine: writing flash differs in every
-// family, and these boards are flashed through their probe anyway.
-Region flash_slot() { return {nullptr, 0, link::Region::kFlash}; }
-bool flash_erase() { return false; }
-bool flash_program(const uint8_t*, const uint8_t*, size_t) { return false; }
+// The slot lies at the end of the flash; a board whose image reaches into it has none.
+Region flash_slot() {
+#if defined(MUNAS_FLASH_SLOT_ADDRESS)
+  const uint32_t image_end =
+      reinterpret_cast<uint32_t>(_sidata) + (_edata - _sdata) * sizeof(uint32_t);
+  if (image_end <= MUNAS_FLASH_SLOT_ADDRESS)
+    return {reinterpret_cast<uint8_t*>(MUNAS_FLASH_SLOT_ADDRESS), MUNAS_FLASH_SLOT_BYTES,
+            link::Region::kFlash};
+#endif
+  return {nullptr, 0, link::Region::kFlash};
+}
+
+bool flash_erase() {
+#if !defined(MUNAS_FLASH_SLOT_ADDRESS)
+  return false;
+#elif defined(STM32L4xx)
+  return flash::erase_pages(MUNAS_FLASH_SLOT_ADDRESS,
+                            MUNAS_FLASH_SLOT_ADDRESS + MUNAS_FLASH_SLOT_BYTES);
+#else
+  return flash::erase_sectors(MUNAS_FLASH_SLOT_FIRST, MUNAS_FLASH_SLOT_LAST);
+#endif
+}
+
+bool flash_program(const uint8_t* address, const uint8_t* data, size_t bytes) {
+#if defined(MUNAS_FLASH_SLOT_ADDRESS)
+  return flash::program(address, data, bytes);
+#else
+  (void)address, (void)data, (void)bytes;
+  return false;
+#endif
+}
 
 Stack stack() {
   return {_estack - MUNAS_STACK_BYTES / sizeof(uint32_t), _estack};

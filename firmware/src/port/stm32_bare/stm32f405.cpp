@@ -2,11 +2,10 @@
 // HSI needs no crystal, so the image runs on any board with this chip. Registers: RM0090.
 #if defined(MUNAS_MCU_STM32F405)
 
-#include <cstring>
-
 #include "../cortex_m/core.h"
 #include "../port.h"
 #include "uart.h"
+#include "../stm32_flash.h"
 #include "../stm32_watchdog.h"
 
 #ifndef MUNAS_BAUD
@@ -29,19 +28,11 @@ constexpr uint32_t kRcc = 0x40023800;
 constexpr uint32_t kRccCr = kRcc + 0x00, kRccPllcfgr = kRcc + 0x04, kRccCfgr = kRcc + 0x08;
 constexpr uint32_t kRccAhb1enr = kRcc + 0x30, kRccApb1enr = kRcc + 0x40, kRccCsr = kRcc + 0x74;
 constexpr uint32_t kPwrCr = 0x40007000;
-constexpr uint32_t kFlash = 0x40023C00;
-constexpr uint32_t kFlashAcr = kFlash + 0x00, kFlashKeyr = kFlash + 0x04, kFlashSr = kFlash + 0x0C;
-constexpr uint32_t kFlashCr = kFlash + 0x10;
 constexpr uint32_t kGpioa = 0x40020000;
 constexpr uint32_t kUid = 0x1FFF7A10;
 
 constexpr uint32_t kHsiHz = 16000000;
 constexpr uint32_t kPllHz = 168000000;
-constexpr uint32_t kFlashErrors = 0xF2;
-constexpr uint32_t kFlashBusy = 1u << 16;
-// A sector of 128 KiB may take 4 s to erase.
-constexpr uint32_t kFlashWait = 100000000;
-constexpr uint32_t kWordParallel = 2u << 8;
 constexpr uint32_t kFirstSlotSector = 10, kLastSlotSector = 11;
 
 struct Usart2 {
@@ -79,8 +70,8 @@ void start_clocks() {
   reg(kRccApb1enr) = reg(kRccApb1enr) | (1u << 28);
   core::touch(kRccApb1enr);
   reg(kPwrCr) = reg(kPwrCr) | (1u << 14);  // scale 1
-  reg(kFlashAcr) = 5u | (1u << 11) | (1u << 12);
-  reg(kFlashAcr) = 5u | (1u << 8) | (1u << 9) | (1u << 10);
+  reg(flash::kAcr) = 5u | (1u << 11) | (1u << 12);
+  reg(flash::kAcr) = 5u | (1u << 8) | (1u << 9) | (1u << 10);
   if (!wait_for(kRccCr, 1u << 1, 1u << 1)) return;
   reg(kRccPllcfgr) = 16u | (336u << 6) | (0u << 16) | (7u << 24);  // 16 MHz / 16 * 336 / 2
   reg(kRccCr) = reg(kRccCr) | (1u << 24);
@@ -106,30 +97,6 @@ Region region(uint8_t* begin, uint8_t* end, link::Region kind) {
   return {begin, static_cast<uint32_t>(end - begin), kind};
 }
 
-bool flash_ready() {
-  if (!wait_for(kFlashSr, kFlashBusy, 0, kFlashWait)) return false;
-  return (reg(kFlashSr) & kFlashErrors) == 0;
-}
-
-bool flash_unlock() {
-  if (!wait_for(kFlashSr, kFlashBusy, 0, kFlashWait)) return false;
-  reg(kFlashSr) = kFlashErrors;
-  if (reg(kFlashCr) & (1u << 31)) {
-    reg(kFlashKeyr) = 0x45670123;
-    reg(kFlashKeyr) = 0xCDEF89AB;
-  }
-  return (reg(kFlashCr) & (1u << 31)) == 0;
-}
-
-// The D-cache does not see what is written to flash: it is emptied after.
-void flash_lock() {
-  reg(kFlashCr) = 1u << 31;
-  const uint32_t acr = reg(kFlashAcr);
-  reg(kFlashAcr) = acr & ~(1u << 10);
-  reg(kFlashAcr) = (acr & ~(1u << 10)) | (1u << 12);
-  reg(kFlashAcr) = acr;
-}
-
 }  // namespace
 
 void init() {
@@ -151,7 +118,7 @@ void unique_id(uint32_t words[3]) {
 }
 
 uint8_t cache_state() {
-  const uint32_t acr = reg(kFlashAcr);
+  const uint32_t acr = reg(flash::kAcr);
   uint8_t state = 0;
   if (acr & (1u << 9)) state |= static_cast<uint8_t>(link::Cache::kInstruction);
   if (acr & (1u << 10)) state |= static_cast<uint8_t>(link::Cache::kData);
@@ -159,7 +126,7 @@ uint8_t cache_state() {
   return state;
 }
 
-uint8_t flash_wait_states() { return reg(kFlashAcr) & 7u; }
+uint8_t flash_wait_states() { return reg(flash::kAcr) & 7u; }
 const char* mcu() { return "STM32F405RG"; }
 
 size_t uart_read(uint8_t* data, size_t capacity) { return uart.read(data, capacity); }
@@ -175,30 +142,10 @@ Stack stack() { return {_sstack, _estack}; }
 
 void publish(const uint8_t*, size_t) { asm volatile("dsb" ::: "memory"); }
 
-// One bank: the core stands still while a sector is erased.
-bool flash_erase() {
-  bool done = flash_unlock();
-  for (uint32_t sector = kFirstSlotSector; done && sector <= kLastSlotSector; ++sector) {
-    watchdog_kick();
-    reg(kFlashCr) = (1u << 1) | (sector << 3) | kWordParallel;
-    reg(kFlashCr) = (1u << 1) | (sector << 3) | kWordParallel | (1u << 16);
-    done = flash_ready();
-  }
-  flash_lock();
-  return done;
-}
+bool flash_erase() { return flash::erase_sectors(kFirstSlotSector, kLastSlotSector); }
 
 bool flash_program(const uint8_t* address, const uint8_t* data, size_t bytes) {
-  bool done = flash_unlock();
-  for (size_t at = 0; done && at < bytes; at += 4) {
-    uint32_t word;
-    memcpy(&word, data + at, sizeof(word));
-    reg(kFlashCr) = 1u | kWordParallel;
-    reg(reinterpret_cast<uint32_t>(address) + at) = word;
-    done = flash_ready();
-  }
-  flash_lock();
-  return done && memcmp(address, data, bytes) == 0;
+  return flash::program(address, data, bytes);
 }
 
 }  // namespace munas::port

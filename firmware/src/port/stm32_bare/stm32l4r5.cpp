@@ -2,11 +2,10 @@
 // prefetch off, LPUART1 on PG7/PG8 (the ST-LINK's virtual port). Registers: RM0432.
 #if defined(MUNAS_MCU_STM32L4R5)
 
-#include <cstring>
-
 #include "../cortex_m/core.h"
 #include "../port.h"
 #include "uart.h"
+#include "../stm32_flash.h"
 #include "../stm32_watchdog.h"
 
 #ifndef MUNAS_BAUD
@@ -32,17 +31,11 @@ constexpr uint32_t kRccApb1enr2 = kRcc + 0x5C, kRccCcipr = kRcc + 0x88, kRccCsr 
 constexpr uint32_t kPwr = 0x40007000;
 constexpr uint32_t kPwrCr1 = kPwr + 0x00, kPwrCr2 = kPwr + 0x04, kPwrSr2 = kPwr + 0x14;
 constexpr uint32_t kPwrCr5 = kPwr + 0x80;
-constexpr uint32_t kFlash = 0x40022000;
-constexpr uint32_t kFlashAcr = kFlash + 0x00, kFlashKeyr = kFlash + 0x08, kFlashSr = kFlash + 0x10;
-constexpr uint32_t kFlashCr = kFlash + 0x14, kFlashOptr = kFlash + 0x20;
 constexpr uint32_t kGpiog = 0x48001800;
 constexpr uint32_t kUid = 0x1FFF7590;
 
 constexpr uint32_t kMsiHz = 4000000;
 constexpr uint32_t kPllHz = 120000000;
-constexpr uint32_t kFlashErrors = 0xC3FA;
-constexpr uint32_t kFlashBusy = 1u << 16;
-constexpr uint32_t kFlashWait = 10000000;
 
 struct Lpuart1 {
   static constexpr uint32_t kBase = 0x40008000;
@@ -82,9 +75,9 @@ void start_clocks() {
   wait_for(kPwrSr2, 1u << 10, 0);
   reg(kPwrCr5) = reg(kPwrCr5) & ~(1u << 8);
   // Caches are reset, then on; prefetch stays off as in ST's own start-up for this chip.
-  reg(kFlashAcr) = 5u | (1u << 11) | (1u << 12);
-  reg(kFlashAcr) = 5u | (1u << 9) | (1u << 10);
-  wait_for(kFlashAcr, 0xFu, 5u);
+  reg(flash::kAcr) = 5u | (1u << 11) | (1u << 12);
+  reg(flash::kAcr) = 5u | (1u << 9) | (1u << 10);
+  wait_for(flash::kAcr, 0xFu, 5u);
   if (!wait_for(kRccCr, 1u << 1, 1u << 1)) return;
   reg(kRccPllcfgr) = 1u | (0u << 4) | (60u << 8) | (1u << 24);  // 4 MHz / 1 * 60 / 2
   reg(kRccCr) = reg(kRccCr) | (1u << 24);
@@ -118,40 +111,6 @@ Region region(uint8_t* begin, uint8_t* end, link::Region kind) {
   return {begin, static_cast<uint32_t>(end - begin), kind};
 }
 
-bool flash_ready() {
-  if (!wait_for(kFlashSr, kFlashBusy, 0, kFlashWait)) return false;
-  return (reg(kFlashSr) & kFlashErrors) == 0;
-}
-
-bool flash_unlock() {
-  if (!wait_for(kFlashSr, kFlashBusy, 0, kFlashWait)) return false;
-  reg(kFlashSr) = kFlashErrors;
-  if (reg(kFlashCr) & (1u << 31)) {
-    reg(kFlashKeyr) = 0x45670123;
-    reg(kFlashKeyr) = 0xCDEF89AB;
-  }
-  return (reg(kFlashCr) & (1u << 31)) == 0;
-}
-
-// The D-cache does not see what is written to flash: it is emptied after.
-void flash_lock() {
-  reg(kFlashCr) = 1u << 31;
-  const uint32_t acr = reg(kFlashAcr);
-  reg(kFlashAcr) = acr & ~(1u << 10);
-  reg(kFlashAcr) = (acr & ~(1u << 10)) | (1u << 12);
-  reg(kFlashAcr) = acr;
-}
-
-bool erase_page(uint32_t address) {
-  const bool dual_bank = (reg(kFlashOptr) & (1u << 22)) != 0;
-  const uint32_t offset = address - 0x08000000;
-  const uint32_t second = dual_bank && offset >= 0x100000 ? 1 : 0;
-  const uint32_t page = dual_bank ? (offset & 0xFFFFF) / 0x1000 : offset / 0x2000;
-  reg(kFlashCr) = (1u << 1) | (page << 3) | (second << 11);
-  reg(kFlashCr) = (1u << 1) | (page << 3) | (second << 11) | (1u << 16);
-  return flash_ready();
-}
-
 }  // namespace
 
 void init() {
@@ -173,7 +132,7 @@ void unique_id(uint32_t words[3]) {
 }
 
 uint8_t cache_state() {
-  const uint32_t acr = reg(kFlashAcr);
+  const uint32_t acr = reg(flash::kAcr);
   uint8_t state = 0;
   if (acr & (1u << 9)) state |= static_cast<uint8_t>(link::Cache::kInstruction);
   if (acr & (1u << 10)) state |= static_cast<uint8_t>(link::Cache::kData);
@@ -181,7 +140,7 @@ uint8_t cache_state() {
   return state;
 }
 
-uint8_t flash_wait_states() { return reg(kFlashAcr) & 0xFu; }
+uint8_t flash_wait_states() { return reg(flash::kAcr) & 0xFu; }
 const char* mcu() { return "STM32L4R5ZI"; }
 
 size_t uart_read(uint8_t* data, size_t capacity) { return uart.read(data, capacity); }
@@ -198,31 +157,12 @@ Stack stack() { return {_sstack, _estack}; }
 void publish(const uint8_t*, size_t) { asm volatile("dsb" ::: "memory"); }
 
 bool flash_erase() {
-  bool done = flash_unlock();
-  const uint32_t end = reinterpret_cast<uint32_t>(munas_flash_slot_end);
-  for (uint32_t page = reinterpret_cast<uint32_t>(munas_flash_slot); done && page < end;
-       page += 0x1000) {
-    watchdog_kick();
-    done = erase_page(page);
-  }
-  flash_lock();
-  return done;
+  return flash::erase_pages(reinterpret_cast<uint32_t>(munas_flash_slot),
+                            reinterpret_cast<uint32_t>(munas_flash_slot_end));
 }
 
 bool flash_program(const uint8_t* address, const uint8_t* data, size_t bytes) {
-  bool done = flash_unlock();
-  for (size_t at = 0; done && at < bytes; at += 8) {
-    uint32_t words[2];
-    memcpy(words, data + at, sizeof(words));
-    const uint32_t to = reinterpret_cast<uint32_t>(address) + at;
-    reg(kFlashCr) = 1u;
-    reg(to) = words[0];
-    asm volatile("isb" ::: "memory");
-    reg(to + 4) = words[1];
-    done = flash_ready();
-  }
-  flash_lock();
-  return done && memcmp(address, data, bytes) == 0;
+  return flash::program(address, data, bytes);
 }
 
 }  // namespace munas::port
