@@ -27,7 +27,7 @@ def canonicalise(model: Any, expected: Graph) -> None:
     `expected` is the deployed graph of the architecture in the order in which its operators are to
     be written. Raises ConvertError where the converter emitted another network.
     """
-    _undo_broadcasts(model)
+    _drop_reshapes(model)
     _flatten_before_dense(model)
     _add_missing_biases(model)
     _match(model, expected)
@@ -40,23 +40,23 @@ def _schema() -> Any:
     return schema_py_generated
 
 
-def _undo_broadcasts(model: Any) -> None:
-    """Drop RESHAPEs [1,1,1,C] → [C] in front of additions."""
+def _drop_reshapes(model: Any) -> None:
+    """Drop all RESHAPEs: the converter reshapes around additions as it likes.
+
+    An addition's result then has the shape of its operands again.
+    """
     graph = model.subgraphs[0]
+    source_of: dict[int, int] = {}
     kept = []
     for operator in graph.operators:
-        source, result = int(operator.inputs[0]), int(operator.outputs[0])
-        readers = [other for other in graph.operators if result in other.inputs]
-        if (
-            kind_of(model, operator) == "RESHAPE"
-            and len(shape_of(graph.tensors[result])) == 1
-            and readers
-            and all(kind_of(model, reader) == "ADD" for reader in readers)
-        ):
-            for reader in readers:
-                reader.inputs = [source if i == result else int(i) for i in reader.inputs]
-        else:
-            kept.append(operator)
+        operator.inputs = [source_of.get(int(i), int(i)) for i in operator.inputs]
+        if kind_of(model, operator) == "RESHAPE":
+            source_of[int(operator.outputs[0])] = operator.inputs[0]
+            continue
+        if kind_of(model, operator) == "ADD":
+            shape = graph.tensors[operator.inputs[0]].shape
+            graph.tensors[operator.outputs[0]].shape = shape
+        kept.append(operator)
     graph.operators = kept
 
 
