@@ -65,7 +65,7 @@ def run_on() -> Callable[..., bytes]:
             sent += mcu.drain()
             if pause == "waiting":
                 return sent
-        raise AssertionError(f"the firmware still runs; it sent {sent!r}")
+        raise AssertionError(f"the firmware still runs; it sent {sent[-99:]!r}")
 
     return run
 

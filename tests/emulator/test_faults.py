@@ -58,6 +58,13 @@ def words(output: bytes) -> list[int]:
         ("ldmia r0, {r4, r5}", 0x30000000, 0x8200, 0),
         ("ldrd r4, r5, [r0, #8]", 0x2FFFFFF8, 0x8200, 0),
         ("strb r1, [r0], #1", 0x30000000, 0x8200, 0),
+        (
+            "cmp r3, #0\\n ittt eq\\n streq r1, [r0]\\n moveq r2, #1\\n moveq r2, #2",
+            0x30000000,
+            0x8200,
+            4,
+        ),
+        ("cmp r3, #0\\n itt eq\\n ldreq r1, [r0]\\n moveq r2, #1", 0x30000000, 0x8200, 4),
         ("udf #1", 0, 0x10000, 0),
     ],
 )

@@ -144,6 +144,20 @@ def test_sram2_is_the_same_memory_at_its_second_address(build: Build, boot: Boot
     assert lines(boot(build(program(body)))[1]) == [77]
 
 
+def test_a_flash_store_in_an_it_block(build: Build, boot: Boot) -> None:
+    body = """
+  unlock(); programming(1);
+  uint32_t three, four;
+  __asm volatile("movs r0, #1\\n movs r1, #0\\n movs r2, #0\\n cmp r0, #1\\n"
+                 "itte eq\\n streq r0, [%2]\\n moveq r1, #3\\n movne r1, #9\\n movs r2, #4\\n"
+                 "mov %0, r1\\n mov %1, r2"
+                 : "=&r"(three), "=&r"(four) : "r"(SLOT) : "r0", "r1", "r2", "cc", "memory");
+  programming(0);
+  serial_hex(*(volatile uint32_t *)SLOT); serial_hex(three); serial_hex(four);
+"""
+    assert lines(boot(build(program(body, FLASH["STM32L4R5"])))[1]) == [1, 3, 4]
+
+
 WATCHDOG = """
   REG(0x40003000) = 0x5555; REG(0x40003004) = 0; REG(0x40003008) = 99;  /* 100 * 4 / 32 kHz */
   REG(0x40003000) = 0xCCCC;

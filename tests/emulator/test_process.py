@@ -167,6 +167,20 @@ def test_the_process_ends_with_its_parent(echo: Path) -> None:
     assert wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
+def test_a_firmware_that_dies_at_once_does_not_burn_the_processor(build: Build, echo: Path) -> None:
+    dying = build(
+        '#include "board.h"\nint main(void) { __asm volatile("cpsid i\\n udf #0"); }\n'
+        'void hard_fault(void) { __asm volatile("udf #0"); }'
+    )
+    with spawn(L4R5, dying) as board:
+        assert wait_for(lambda: len(board.resets) > 9)
+        before = cpu_ticks(board.pid)
+        time.sleep(0.5)
+        assert cpu_ticks(board.pid) - before <= 5  # of 50 ticks
+        assert {event["cause"] for event in board.resets} == {"lockup"}
+        assert board.counters().resets > 9
+
+
 def test_a_killed_emulator_is_told(echo: Path) -> None:
     with spawn(L4R5, echo) as board:
         os.kill(board.pid, 9)

@@ -78,6 +78,11 @@ class Bus:
         """Base addresses of the peripherals that the firmware used and that are not modelled."""
         return sorted(p.base for p in self._peripherals if isinstance(p, Unmodelled))
 
+    @staticmethod
+    def covers(address: int) -> bool:
+        """Whether the address lies in one of the buses' ranges."""
+        return any(base <= address < base + size for base, size in (APB, *_RANGES))
+
     def reset(self) -> None:
         """Reset every peripheral."""
         for peripheral in self._peripherals:

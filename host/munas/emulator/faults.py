@@ -21,11 +21,11 @@ _ENABLE_BIT = {MEM_MANAGE: 16, BUS_FAULT: 17, USAGE_FAULT: 18}
 _FORCED, _DEBUG_EVENT, _VECTOR_READ = 1 << 30, 1 << 31, 1 << 1
 _IACCVIOL, _MMARVALID = 1 << 0, 1 << 7
 _IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
-_UNDEFINSTR, _INVSTATE, _UNALIGNED = 1 << 16, 1 << 17, 1 << 24
+_UNDEFINSTR, _INVSTATE = 1 << 16, 1 << 17
 _THUMB = 1 << 24
 _ALIGNED = 1 << 9
 _EXCEPTION_MASK = 0x1FF
-_IT_BITS = 0x0600FC00
+IT_BITS = 0x0600FC00
 _FRAME = ("r0", "r1", "r2", "r3", "ip", "lr", "pc")
 _NEVER_EXECUTE = ((0x40000000, 0x60000000), (0xA0000000, 0x100000000))
 
@@ -63,22 +63,17 @@ class FaultUnit:
         whole = self._memories.find(address, size)
         return None if whole is None else decode(bytes(whole))
 
-    def classify(self, errno: int) -> Fault:
-        """What the error at the present PC is on silicon."""
-        u = self._unicorn
+    def classify(self, refused: int | None) -> Fault:
+        """What stopped the core at the present PC is on silicon.
+
+        `refused` is the kind of the access that reached nothing (UC_MEM_…), None for anything else.
+        """
         pc = self._registers["pc"]
         if any(low <= pc < high for low, high in _NEVER_EXECUTE):
             return Fault(MEM_MANAGE, _IACCVIOL)
-        if errno in (u.UC_ERR_FETCH_UNMAPPED, u.UC_ERR_FETCH_PROT):
+        if refused == self._unicorn.UC_MEM_FETCH:
             return Fault(BUS_FAULT, _IBUSERR)
-        if errno in (u.UC_ERR_READ_UNALIGNED, u.UC_ERR_WRITE_UNALIGNED):
-            return Fault(USAGE_FAULT, _UNALIGNED)
-        if errno in (
-            u.UC_ERR_READ_UNMAPPED,
-            u.UC_ERR_WRITE_UNMAPPED,
-            u.UC_ERR_READ_PROT,
-            u.UC_ERR_WRITE_PROT,
-        ):
+        if refused is not None:
             address = self._missing_address(pc)
             valid = _PRECISERR | (_BFARVALID if address is not None else 0)
             return Fault(BUS_FAULT, valid, address)
@@ -152,7 +147,7 @@ class FaultUnit:
         target = int.from_bytes(vector, "little")
         if on_process_stack:
             registers["control"] &= ~2
-        registers["xpsr"] = (xpsr & ~_EXCEPTION_MASK & ~_IT_BITS) | exception | _THUMB
+        registers["xpsr"] = (xpsr & ~_EXCEPTION_MASK & ~IT_BITS) | exception | _THUMB
         registers["sp"] = registers["msp"] if on_process_stack else top
         registers["lr"] = (
             0xFFFFFFF1 if in_handler else 0xFFFFFFFD if on_process_stack else 0xFFFFFFF9
@@ -180,3 +175,10 @@ class FaultUnit:
         registers["sp"] = after
         for name, value in zip(_FRAME, values, strict=False):
             registers[name] = value & ~1 if name == "pc" else value
+
+
+def after_one_instruction(xpsr: int) -> int:
+    """The xPSR once an instruction is over: the IT state moved on (Armv7-M ARM, A7.3.3)."""
+    state = xpsr >> 8 & 0xFC | xpsr >> 25 & 3
+    state = state & 0xE0 | state << 1 & 0x1F if state & 7 else 0
+    return xpsr & ~IT_BITS | (state & 0xFC) << 8 | (state & 3) << 25

@@ -18,7 +18,13 @@ from munas.emulator.board import BoardParameters
 from munas.emulator.bus import APB, Bus
 from munas.emulator.chips import FLASH_BASE
 from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
-from munas.emulator.faults import SUPERVISOR_CALL, FaultUnit, LockupError
+from munas.emulator.faults import (
+    IT_BITS,
+    SUPERVISOR_CALL,
+    FaultUnit,
+    LockupError,
+    after_one_instruction,
+)
 from munas.emulator.firmware_image import load_image
 from munas.emulator.memory import Memories
 from munas.emulator.native import NativeCode
@@ -30,10 +36,10 @@ from munas.errors import InfrastructureError, missing_extra
 SLICE_BLOCKS = 1 << 18
 """Blocks that run at most before `run` returns: some ten milliseconds of the host's time."""
 
-_EVERYWHERE = 0xFFFFFFFF
+_NEVER_REACHED = 0x1FFF7FFE  # where Unicorn would stop by itself: mapped, and never run
 _INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
 _CYCLES_PER_BLOCK_AT_LEAST = 8
-_READ_WRITE, _READ_WRITE_EXECUTE = 3, 7
+_READ, _WRITE, _EXECUTE = 1, 2, 4
 _LOAD = ctypes.CFUNCTYPE(
     ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p
 )
@@ -107,6 +113,7 @@ class EmulatedMcu:
         self._blank = self._engine.context_save()
         self.resets: list[ResetEvent] = []
         self._error: Exception | None = None
+        self._refused: int | None = None
         self._interrupt: int | None = None
         self._reset_wanted: str | None = None
         self._waiting = False
@@ -140,10 +147,11 @@ class EmulatedMcu:
 
     def _went_on(self) -> bool:
         """Run until something stops the core; whether it can go on in the same slice."""
+        self._refused = None
         try:
-            self._engine.emu_start(self._registers["pc"] | 1, _EVERYWHERE)
-        except self._unicorn.UcError as error:
-            self._on_error(error.errno)
+            self._engine.emu_start(self._registers["pc"] | 1, _NEVER_REACHED)
+        except self._unicorn.UcError:
+            self._on_error()
         else:
             if self._interrupt is not None:
                 self._on_interrupt()
@@ -305,14 +313,32 @@ class EmulatedMcu:
         engine.emu_stop()
 
     def _fill_tlb(self, _engine: Any, page: int, access: int, entry: Any, _data: Any) -> bool:
-        """Addresses mean themselves. Unicorn takes its slow path for every store into a page that
-        is executable (20 times slower), so RAM is not, until code is fetched from the page.
+        """Addresses mean themselves, and an access that reaches nothing is refused here: elsewhere
+        Unicorn runs on to the end of an IT block first. Unicorn takes its slow path for every store
+        into a page that is executable (20 times slower), so RAM is not, until code is fetched from
+        the page.
+
+        Before it calls this for a load or store, Unicorn 2.1.4 writes the IT state of that
+        instruction into the core, where translated code keeps none; left there, it would make
+        later instructions conditional.
         """
-        if access == self._unicorn.UC_MEM_FETCH:
+        fetches = access == self._unicorn.UC_MEM_FETCH
+        device = self._bus.covers(page)
+        writable = True if device else self._memories.writable(page)
+        stores = access == self._unicorn.UC_MEM_WRITE
+        if writable is None or (stores and not writable) or (fetches and device):
+            self._refused = access
+            return False
+        if fetches:
             self._code_pages.add(page)
+        else:
+            xpsr = self._registers["xpsr"]
+            if xpsr & IT_BITS:
+                self._registers["xpsr"] = xpsr & ~IT_BITS
         entry.paddr = page
-        executable = page in self._code_pages
-        entry.perms = _READ_WRITE_EXECUTE if executable else _READ_WRITE
+        entry.perms = _READ | (_WRITE if writable else 0)
+        if page in self._code_pages:
+            entry.perms |= _EXECUTE
         return True
 
     def _code_changes(self, start: int, size: int) -> None:
@@ -336,15 +362,16 @@ class EmulatedMcu:
         if bites_at is not None and self._pricing.cycles() >= bites_at:
             self._reset_wanted = "watchdog"
 
-    def _on_error(self, errno: int) -> None:
+    def _on_error(self) -> None:
         pc = self._registers["pc"]
-        instruction = self._faults.instruction_at(pc)
-        if errno == self._unicorn.UC_ERR_WRITE_PROT and instruction and instruction.access:
-            address = instruction.access.address(self._registers.operand(pc))
-            if self._peripherals.flash.covers(address):
-                self._store_into_flash(pc, instruction, address)
-                return
-        fault = self._faults.classify(errno)
+        if self._refused == self._unicorn.UC_MEM_WRITE:
+            instruction = self._faults.instruction_at(pc)
+            if instruction and instruction.access:
+                address = instruction.access.address(self._registers.operand(pc))
+                if self._peripherals.flash.covers(address):
+                    self._store_into_flash(pc, instruction, address)
+                    return
+        fault = self._faults.classify(self._refused)
         self._pricing.not_run(pc)
         try:
             self._faults.take(fault)
@@ -362,7 +389,7 @@ class EmulatedMcu:
             elif number == _INTR_BKPT:
                 self._faults.breakpoint()
             else:
-                self._faults.take(self._faults.classify(self._unicorn.UC_ERR_EXCEPTION))
+                self._faults.take(self._faults.classify(None))
         except LockupError:
             self._reset_wanted = "lockup"
 
@@ -377,6 +404,7 @@ class EmulatedMcu:
         after = pc + instruction.size
         self._pricing.not_run(after)
         self._counters.continue_at(after)
+        self._registers["xpsr"] = after_one_instruction(self._registers["xpsr"])
         self._registers["pc"] = after
 
     def _reset(self, cause: str) -> None:

@@ -71,6 +71,13 @@ class Memories:
         """(base, size) of everything that code can run from, flash first."""
         return [(base, size) for base, size, _, _, rights in self._places if rights & _EXECUTE]
 
+    def writable(self, address: int) -> bool | None:
+        """Whether stores reach the memory at an address; None where nothing is mapped."""
+        for base, length, _, _, rights in self._places:
+            if base <= address < base + length:
+                return bool(rights & _WRITE)
+        return None
+
     def find(self, address: int, size: int = 1) -> memoryview | None:
         """The bytes at an address, writable by the host; None where nothing is mapped."""
         for base, length, host, offset, _ in self._places:

@@ -30,6 +30,8 @@ from munas.errors import BadInputError
 
 _LOOK_AROUND_S = 1.0
 _INPUT = 0
+_RESETS_AT_ONCE = 8
+_RESET_LOOP_S = 0.2  # a firmware that dies at once is not started more often than this
 
 
 class Server:
@@ -47,6 +49,7 @@ class Server:
         self._requests = bytearray()
         self._open = True
         self._told = 0
+        self._resets_in_a_row = 0
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "reset": self._reset,
             "counters": self._counters,
@@ -62,10 +65,16 @@ class Server:
             if sent:
                 self._line.write(sent)
             self._tell_resets()
-            waiting = pause is Pause.WAITING
-            self._listen(_LOOK_AROUND_S if waiting else 0)
+            self._resets_in_a_row = self._resets_in_a_row + 1 if pause is Pause.RESET else 0
+            self._listen(self._patience_s(pause))
             if self._controlled and os.getppid() != self._parent:
                 return
+
+    def _patience_s(self, pause: Pause) -> float:
+        """How long to wait for the line or a request before the chip runs on."""
+        if pause is Pause.WAITING:
+            return _LOOK_AROUND_S
+        return _RESET_LOOP_S if self._resets_in_a_row > _RESETS_AT_ONCE else 0
 
     def _listen(self, timeout_s: float) -> None:
         watched = self._line.readable() + ([_INPUT] if self._controlled else [])
