@@ -11,6 +11,7 @@ from munas.cli.inputs import JsonFlag
 
 
 def command(
+    context: typer.Context,
     models: Annotated[list[Path], typer.Argument(help="Int8 .tflite files.")],
     board: Annotated[str, typer.Option(help="A board of `munas boards list`.")] = (
         "emulated_stm32l4r5"
@@ -48,6 +49,7 @@ def command(
         elf=elf,
         port=port,
         unit=unit,
+        log_frames=bool(context.find_root().params.get("debug")),
     )
     outcome = measure_models(request)
     for measurement in outcome:

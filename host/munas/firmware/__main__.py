@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from munas.errors import MunasError
@@ -22,6 +23,9 @@ def main() -> NoReturn:
     except MunasError as error:
         print(error, file=sys.stderr)
         sys.exit(int(error.exit_code))
+    # Not beside the sources: they may lie in site-packages.
+    workspace = Path(environment["PLATFORMIO_CORE_DIR"]) / "workspace"
+    environment.setdefault("PLATFORMIO_WORKSPACE_DIR", str(workspace))
     os.chdir(project)
     os.execve(sys.executable, command(*sys.argv[1:]), environment)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,12 +13,14 @@ from pathlib import Path
 
 from munas.boards.board import Board
 from munas.boards.open import open_board
+from munas.boards.session import Session
 from munas.errors import BadInputError, ExitCode
 from munas.firmware.image import image_of_elf
 from munas.latency.engine import EngineChoice, EngineName, choose_engine, kernels_of, parse_engine
 from munas.latency.measure import Measurer
 from munas.latency.measurement import Measurement
 from munas.latency.repeats import Repeats
+from munas.link.framelog import FrameLog
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +41,7 @@ class Request:
     elf: Path | None = None
     port: str | None = None
     unit: str | None = None
+    log_frames: bool = False
 
 
 class Outcome:
@@ -54,6 +60,7 @@ class Outcome:
             board = open_board(request.board, unit=request.unit, port=request.port)
             stack.callback(board.close)
             self._board = board
+            frames = self._frame_log(stack) if request.log_frames else None
             measurer = stack.enter_context(
                 Measurer(
                     board,
@@ -62,6 +69,7 @@ class Outcome:
                     per_operator=request.per_operator,
                     minimal_arena=request.minimal_arena,
                     image=None if request.elf is None else image_of_elf(request.elf),
+                    session=Session(board, frames),
                 )
             )
             for measurement in measurer.measure_all(models):
@@ -69,6 +77,12 @@ class Outcome:
                 if measurement.error is not None:
                     self._errors.append(measurement.error["name"])
                 yield measurement
+
+    def _frame_log(self, stack: ExitStack) -> FrameLog:
+        """Every frame of the line goes into a file of its own."""
+        descriptor, name = tempfile.mkstemp(prefix="munas-frames-", suffix=".log")
+        log.info("Frames are written to %s.", name)
+        return FrameLog(stack.enter_context(os.fdopen(descriptor, "w")), time.monotonic)
 
     @property
     def exit_code(self) -> ExitCode:
