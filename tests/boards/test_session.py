@@ -6,11 +6,12 @@ import pytest
 
 from munas.boards.session import QuarantinedError, Session
 from munas.boards.simulated import SimulatedBoard, simulated_image
-from munas.errors import DeadlineError
+from munas.errors import DeadlineError, TransportError
 from munas.link.client import Client
 from munas.link.faults import BoardCrashError, BoardRestartedError
 from munas.link.messages import MessageType, Statistics
 from munas.link.simulated_troubles import Trouble
+from munas.link.transport import Transport
 
 
 @pytest.fixture
@@ -85,3 +86,16 @@ def test_a_board_that_never_answers_is_quarantined(session: Session, board: Simu
     assert board.flashed == 2  # the last step was to flash it anew
     with pytest.raises(QuarantinedError, match="is quarantined"):
         session.attempt(stats)
+
+
+def test_a_port_that_does_not_open_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = SimulatedBoard()
+
+    def closed() -> Transport:
+        raise TransportError("There is no permission to use /dev/ttyACM0.", "usermod")
+
+    monkeypatch.setattr(board, "open", closed)
+    with Session(board) as session:
+        with pytest.raises(TransportError, match="no permission"):
+            session.start(simulated_image())
+        assert session.recoveries == []

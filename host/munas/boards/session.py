@@ -92,7 +92,10 @@ class Session:
             self._hang_up()
             self.board.flash(image)
         self._image = image
-        return self._climb_until(self._greet)
+        self._hang_up()
+        # A port that does not open (no permission, in use) is nothing that the ladder mends.
+        self._client = Client(self.board.open(), self._log_frames)
+        return self._climb_until(self._hello)
 
     def fresh(self) -> None:
         """Restart the firmware, so that nothing of what ran before is left, and greet it."""
@@ -128,7 +131,7 @@ class Session:
         self, done: Callable[[], Identity], first: MunasError | None = None
     ) -> Identity:
         """Try `done`, then each step of the ladder followed by a greeting, until one works."""
-        last = first
+        last = why = first
         steps: list[tuple[str, Callable[[], Identity]]] = [
             ("greet" if first is None else "resync", done),
             ("reset", self._reset),
@@ -141,13 +144,13 @@ class Session:
                 self._identity = step()
                 return self._identity
             except (*_LINE_FAULTS, FlashError) as error:
-                last = error
-        assert last is not None
+                last, why = error, why or error
+        assert why is not None
         self._hang_up()
-        self._quarantine = last
+        self._quarantine = why
         raise QuarantinedError(
-            f"{self.board.type.name} did not come back: {last.what}",
-            last.mend or "Unplug it, plug it in again, and see munas boards scan.",
+            f"{self.board.type.name} did not come back: {why.what}",
+            why.mend or "Unplug it, plug it in again, and see munas boards scan.",
         ) from last
 
     def _refuse_quarantined(self) -> None:
