@@ -227,3 +227,27 @@ def test_wrong_parameters_are_refused(values: dict[str, Any]) -> None:
 
 def test_parameters_survive_json() -> None:
     assert CycleParameters().overlaid(STM32L4R5.as_json()) == STM32L4R5
+
+
+def test_a_span_does_not_depend_on_what_ran_before(build: Build, boot: Boot) -> None:
+    """Prices with fractions: every repeat takes the same, whatever fraction came before."""
+    source = """
+#include "board.h"
+static volatile uint32_t data[4];
+__attribute__((noinline)) static uint32_t span(void) {
+  uint32_t before = CYCCNT;
+  for (int i = 0; i < 7; ++i) { data[0]; data[1] = data[2] * 3u; __asm volatile("nop"); }
+  return CYCCNT - before;
+}
+int main(void) {
+  serial_open(); counter_start();
+  for (int i = 0; i < 12; ++i) {
+    uint32_t taken = span();
+    for (volatile int j = 0; j < i; ++j) {}
+    serial_hex(taken);
+  }
+  for (;;) serial_get();
+}
+"""
+    _, output = boot(build(source))
+    assert len(set(output.split())) == 1

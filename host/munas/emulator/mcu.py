@@ -28,6 +28,7 @@ from munas.emulator.faults import (
 from munas.emulator.firmware_image import load_image
 from munas.emulator.memory import Memories
 from munas.emulator.native import NativeCode
+from munas.emulator.parameters import MILLI
 from munas.emulator.pricing import Pricing
 from munas.emulator.registers import Registers
 from munas.emulator.serial_port import PORT_LOAD, PORT_STORE, SerialPort
@@ -119,6 +120,7 @@ class EmulatedMcu:
         self._waiting = False
         self._before_wait: Any = None
         self._last_located = (-1, 0)
+        self._clock = self._clock_milli = 0
         self._start()
 
     # --- running -------------------------------------------------------------------------------
@@ -271,22 +273,32 @@ class EmulatedMcu:
     # --- called while the core runs ------------------------------------------------------------
 
     def _cycles_at(self, address: int) -> int:
-        """Cycles up to the access to `address` that runs now.
+        """The clock that the firmware sees, at the access to `address` that runs now.
 
-        Unicorn does not say which instruction of the block that is: it is the first one, after the
-        last one found in this execution of the block, whose operand gives that address.
+        Each span between two looks is rounded by itself, so that it does not depend on what ran
+        before.
         """
         self._before_wait = None  # the firmware has seen the time: it cannot be taken back
-        block = self._pricing.block(self._counters.current)
+        milli = self._pricing.milli_before(self._accessing(address))
+        self._clock += (milli - self._clock_milli + MILLI // 2) // MILLI
+        self._clock_milli = milli
+        return self._clock
+
+    def _accessing(self, address: int) -> int | None:
+        """Where the instruction that accesses `address` lies in the current block.
+
+        Unicorn does not tell: it is the first one, after the last one found in this execution of
+        the block, whose operand gives that address.
+        """
         execution, after = self._last_located
         if execution != self._counters.executed:
             after = -1
-        for at, instruction in block.placed():
+        for at, instruction in self._pricing.block(self._counters.current).placed():
             access = instruction.access
             if at > after and access and access.address(self._registers.operand(at)) == address:
                 self._last_located = (self._counters.executed, at)
-                return self._pricing.cycles_before(at)
-        return self._pricing.cycles()
+                return at
+        return None
 
     def _wait_begins(self) -> None:
         self._before_wait = self._counters.save()

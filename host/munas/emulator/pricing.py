@@ -152,10 +152,14 @@ class Pricing:
         self._unrun_features += features
         self._unrun_instructions += count
 
-    def cycles_before(self, address: int) -> int:
-        """Cycles when the current block, charged whole on entry, has just reached `address`."""
+    def milli_before(self, address: int | None) -> int:
+        """1/1000 cycles when the current block, charged whole on entry, has just reached `address`;
+        at its end if None.
+        """
+        if address is None:
+            return self._milli()
         features, _ = self._tail(self._counters.current, address)
-        return (self._milli() - int(features @ self._weights)) // MILLI
+        return self._milli() - int(features @ self._weights)
 
     def _tail(self, number: int, address: int) -> tuple[Vector, int]:
         """Features and number of a block's instructions from `address` on."""
