@@ -9,7 +9,6 @@ gives 0, unaligned LDRD and LDM work, and so does the FPU before CPACR switches 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from munas.emulator.instructions import Instruction, decode, size_of
 from munas.emulator.memory import Memories
@@ -46,13 +45,10 @@ class Fault:
 class FaultUnit:
     """Turns errors into exceptions on one core."""
 
-    def __init__(
-        self, registers: Registers, memories: Memories, scs: SystemControlSpace, unicorn: Any
-    ) -> None:
+    def __init__(self, registers: Registers, memories: Memories, scs: SystemControlSpace) -> None:
         self._registers = registers
         self._memories = memories
         self._scs = scs
-        self._unicorn = unicorn
 
     def instruction_at(self, address: int) -> Instruction | None:
         """The instruction at an address, None where no code can be."""
@@ -63,15 +59,16 @@ class FaultUnit:
         whole = self._memories.find(address, size)
         return None if whole is None else decode(bytes(whole))
 
-    def classify(self, refused: int | None) -> Fault:
+    def classify(self, refused: str | None) -> Fault:
         """What stopped the core at the present PC is on silicon.
 
-        `refused` is the kind of the access that reached nothing (UC_MEM_…), None for anything else.
+        `refused` is the kind of the access that reached nothing: "load", "store", "fetch"; None for
+        anything else.
         """
         pc = self._registers["pc"]
         if any(low <= pc < high for low, high in _NEVER_EXECUTE):
             return Fault(MEM_MANAGE, _IACCVIOL)
-        if refused == self._unicorn.UC_MEM_FETCH:
+        if refused == "fetch":
             return Fault(BUS_FAULT, _IBUSERR)
         if refused is not None:
             address = self._missing_address(pc)

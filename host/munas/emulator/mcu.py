@@ -7,19 +7,17 @@ waits for more.
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from munas.emulator import counting, peripherals
+from munas.emulator import peripherals
 from munas.emulator.board import BoardParameters
-from munas.emulator.bus import APB, Bus
+from munas.emulator.bus import Bus
 from munas.emulator.chips import FLASH_BASE
-from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
+from munas.emulator.core import Core, Stop
 from munas.emulator.faults import (
-    IT_BITS,
     SUPERVISOR_CALL,
     FaultUnit,
     LockupError,
@@ -27,26 +25,16 @@ from munas.emulator.faults import (
 )
 from munas.emulator.firmware_image import load_image
 from munas.emulator.memory import Memories
-from munas.emulator.native import NativeCode
 from munas.emulator.parameters import MILLI
 from munas.emulator.pricing import Pricing
-from munas.emulator.registers import Registers
-from munas.emulator.serial_port import PORT_LOAD, PORT_STORE, SerialPort
-from munas.errors import InfrastructureError, missing_extra
+from munas.emulator.serial_port import SerialPort
+from munas.errors import InfrastructureError
 
 SLICE_BLOCKS = 1 << 18
 """Blocks that run at most before `run` returns: some ten milliseconds of the host's time."""
 
-_NEVER_REACHED = 0x1FFF7FFE  # where Unicorn would stop by itself: mapped, and never run
 _INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
 _CYCLES_PER_BLOCK_AT_LEAST = 8
-_READ, _WRITE, _EXECUTE = 1, 2, 4
-_LOAD = ctypes.CFUNCTYPE(
-    ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p
-)
-_STORE = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
-)
 
 
 class Pause(StrEnum):
@@ -80,14 +68,10 @@ class EmulatedMcu:
 
     def __init__(self, board: BoardParameters, elf: Path) -> None:
         self.board = board
-        self._unicorn = _import_unicorn()
         self._memories = Memories(board.chip, board.uid)
         load_image(elf, self._memories)
-        self._counters = Counters([CodeRegion(*r) for r in self._memories.code_regions()])
-        self._code_pages: set[int] = set()
-        self._engine = self._make_engine()
-        self._library = self._unicorn.unicorn_py3.unicorn.uclib
-        self._registers = Registers(self._library, self._engine)
+        self._core = Core(self._memories)
+        self._counters, self._registers = self._core.counters, self._core.registers
         self._pricing = Pricing(self._counters, self._read_code, board.cycles)
         self.port = SerialPort(
             lambda: self._counters.executed,
@@ -106,16 +90,9 @@ class EmulatedMcu:
         )
         self._peripherals = peripherals.build(machine)
         self._bus = Bus(self._peripherals.everything)
-        self._bus.map_into(self._engine)
-        self._native = self._attach_native()
-        self._faults = FaultUnit(
-            self._registers, self._memories, self._peripherals.scs, self._unicorn
-        )
-        self._blank = self._engine.context_save()
+        self._core.attach(self._bus, self.port)
+        self._faults = FaultUnit(self._registers, self._memories, self._peripherals.scs)
         self.resets: list[ResetEvent] = []
-        self._error: Exception | None = None
-        self._refused: int | None = None
-        self._interrupt: int | None = None
         self._reset_wanted: str | None = None
         self._waiting = False
         self._before_wait: Any = None
@@ -132,10 +109,8 @@ class EmulatedMcu:
                 return Pause.WAITING
             self._waiting = False
         self._counters.allow(self._slice(blocks))
-        while self._went_on():
+        while self._obey(self._core.run()):
             pass
-        if self._error is not None:
-            raise self._error
         if self._counters.full:
             raise InfrastructureError(
                 "The firmware ran more distinct blocks of code than the emulator can count.",
@@ -147,18 +122,18 @@ class EmulatedMcu:
             return Pause.RESET
         return Pause.WAITING if self._waiting else Pause.RUNNING
 
-    def _went_on(self) -> bool:
-        """Run until something stops the core; whether it can go on in the same slice."""
-        self._refused = None
-        try:
-            self._engine.emu_start(self._registers["pc"] | 1, _NEVER_REACHED)
-        except self._unicorn.UcError:
-            self._on_error()
-        else:
-            if self._interrupt is not None:
-                self._on_interrupt()
-            elif not self._counters.stopped:
-                self._waiting = True  # WFI: no interrupt will come, only bytes
+    def _obey(self, stop: Stop) -> bool:
+        """Do what a stop asks for; whether the core can go on in the same slice."""
+        if stop.why == "asleep":
+            self._waiting = True  # WFI: no interrupt will come, only bytes
+        elif stop.why != "asked":
+            try:
+                if stop.why == "error":
+                    self._on_error(stop)
+                else:
+                    self._on_exception(stop)
+            except LockupError:
+                self._reset_wanted = "lockup"
         return not (self._waiting or self._reset_wanted or self._counters.stopped)
 
     def feed(self, data: bytes) -> None:
@@ -202,73 +177,17 @@ class EmulatedMcu:
 
     # --- construction --------------------------------------------------------------------------
 
-    def _make_engine(self) -> Any:
-        u = self._unicorn
-        engine = u.Uc(u.UC_ARCH_ARM, u.UC_MODE_THUMB | u.UC_MODE_MCLASS)
-        engine.ctl_set_cpu_model(u.arm_const.UC_CPU_ARM_CORTEX_M4)
-        self._memories.map_into(engine)
-        engine.hook_add(u.UC_HOOK_INTR, self._note_interrupt)
-        engine.ctl_set_tlb_mode(u.UC_TLB_VIRTUAL)
-        engine.hook_add(u.UC_HOOK_TLB_FILL, self._fill_tlb)
-        return engine
-
-    def _attach_native(self) -> Any:
-        """The block hook and the APB's callbacks; what must live as long as the engine."""
-        library = self._library
-        load, store = _LOAD(self._load_apb), _STORE(self._store_apb)
-        code = NativeCode(
-            (BLOCK_HOOK, PORT_LOAD, PORT_STORE),
-            {
-                "uc_emu_stop": _address(library.uc_emu_stop),
-                "slow_load": _address(load),
-                "slow_store": _address(store),
-            },
-        )
-        hook, port_load, port_store = code.addresses
-        counting.attach(library, self._engine._uch, hook, self._counters)
-        port = ctypes.c_void_p(self.port.address)
-        status = library.uc_mmio_map(
-            self._engine._uch,
-            ctypes.c_uint64(APB[0]),
-            ctypes.c_size_t(APB[1]),
-            ctypes.c_void_p(port_load),
-            port,
-            ctypes.c_void_p(port_store),
-            port,
-        )
-        if status:
-            raise RuntimeError(f"uc_mmio_map failed with {status}")
-        return code, load, store
-
-    def _load_apb(self, _engine: int, offset: int, size: int, _data: int) -> int:
-        try:
-            return self._bus.load(APB[0] + offset, size)
-        except Exception as error:  # must not leave a C callback
-            self._callback_failed(error)
-            return 0
-
-    def _store_apb(self, _engine: int, offset: int, size: int, value: int, _data: int) -> None:
-        try:
-            self._bus.store(APB[0] + offset, size, value)
-        except Exception as error:  # must not leave a C callback
-            self._callback_failed(error)
-
-    def _callback_failed(self, error: Exception) -> None:
-        self._error = error
-        self._stop()
-
     def _read_code(self, address: int, size: int) -> bytes:
         found = self._memories.find(address, size)
         return b"" if found is None else bytes(found)
 
     def _start(self) -> None:
+        self._core.reset()
         table = self._memories.find(0, 8)
         assert table is not None
         self._registers["sp"] = int.from_bytes(table[:4], "little")
         self._registers["lr"] = 0xFFFFFFFF
         self._registers["pc"] = int.from_bytes(table[4:], "little") & ~1
-        self._registers.enable_fpu()
-        self._counters.forget_previous()
 
     # --- called while the core runs ------------------------------------------------------------
 
@@ -283,6 +202,10 @@ class EmulatedMcu:
         self._clock += (milli - self._clock_milli + MILLI // 2) // MILLI
         self._clock_milli = milli
         return self._clock
+
+    def _now(self) -> int:
+        """The clock that the firmware would see, without a look at it."""
+        return self._clock + (self._pricing.milli_before(None) - self._clock_milli) // MILLI
 
     def _accessing(self, address: int) -> int | None:
         """Where the instruction that accesses `address` lies in the current block.
@@ -320,45 +243,11 @@ class EmulatedMcu:
         self._reset_wanted = cause
         self._stop()
 
-    def _note_interrupt(self, engine: Any, number: int, _data: Any) -> None:
-        self._interrupt = number
-        engine.emu_stop()
-
-    def _fill_tlb(self, _engine: Any, page: int, access: int, entry: Any, _data: Any) -> bool:
-        """Addresses mean themselves, and an access that reaches nothing is refused here: elsewhere
-        Unicorn runs on to the end of an IT block first. Unicorn takes its slow path for every store
-        into a page that is executable (20 times slower), so RAM is not, until code is fetched from
-        the page.
-
-        Before it calls this for a load or store, Unicorn 2.1.4 writes the IT state of that
-        instruction into the core, where translated code keeps none; left there, it would make
-        later instructions conditional.
-        """
-        fetches = access == self._unicorn.UC_MEM_FETCH
-        device = self._bus.covers(page)
-        writable = True if device else self._memories.writable(page)
-        stores = access == self._unicorn.UC_MEM_WRITE
-        if writable is None or (stores and not writable) or (fetches and device):
-            self._refused = access
-            return False
-        if fetches:
-            self._code_pages.add(page)
-        else:
-            xpsr = self._registers["xpsr"]
-            if xpsr & IT_BITS:
-                self._registers["xpsr"] = xpsr & ~IT_BITS
-        entry.paddr = page
-        entry.perms = _READ | (_WRITE if writable else 0)
-        if page in self._code_pages:
-            entry.perms |= _EXECUTE
-        return True
-
     def _code_changes(self, start: int, size: int) -> None:
         for place in (start, start - FLASH_BASE):  # the flash and its alias at 0
             if self._counters.has_code(place, size):
                 self._pricing.decode_new()
-                self._counters.forget_code(place, size)
-                self._engine.ctl_remove_cache(place, place + size)
+                self._core.forget_code(place, size)
 
     # --- between runs --------------------------------------------------------------------------
 
@@ -366,44 +255,37 @@ class EmulatedMcu:
         bites_at = self._peripherals.iwdg.bites_at
         if bites_at is None:
             return blocks
-        remaining = bites_at - self._pricing.cycles()
+        remaining = bites_at - self._now()
         return max(16, min(blocks, remaining // _CYCLES_PER_BLOCK_AT_LEAST))
 
     def _check_watchdog(self) -> None:
         bites_at = self._peripherals.iwdg.bites_at
-        if bites_at is not None and self._pricing.cycles() >= bites_at:
+        if bites_at is not None and self._now() >= bites_at:
             self._reset_wanted = "watchdog"
 
-    def _on_error(self) -> None:
+    def _on_error(self, stop: Stop) -> None:
         pc = self._registers["pc"]
-        if self._refused == self._unicorn.UC_MEM_WRITE:
+        if stop.access == "store":
             instruction = self._faults.instruction_at(pc)
             if instruction and instruction.access:
                 address = instruction.access.address(self._registers.operand(pc))
                 if self._peripherals.flash.covers(address):
                     self._store_into_flash(pc, instruction, address)
                     return
-        fault = self._faults.classify(self._refused)
+        fault = self._faults.classify(stop.access)
         self._pricing.not_run(pc)
-        try:
-            self._faults.take(fault)
-        except LockupError:
-            self._reset_wanted = "lockup"
+        self._faults.take(fault)
 
-    def _on_interrupt(self) -> None:
-        number, self._interrupt = self._interrupt, None
+    def _on_exception(self, stop: Stop) -> None:
         pc = self._registers["pc"]
-        try:
-            if number == _INTR_RETURN:
-                self._faults.leave(pc)
-            elif number == _INTR_SVC:
-                self._faults.enter(SUPERVISOR_CALL, pc)
-            elif number == _INTR_BKPT:
-                self._faults.breakpoint()
-            else:
-                self._faults.take(self._faults.classify(None))
-        except LockupError:
-            self._reset_wanted = "lockup"
+        if stop.number == _INTR_RETURN:
+            self._faults.leave(pc)
+        elif stop.number == _INTR_SVC:
+            self._faults.enter(SUPERVISOR_CALL, pc)
+        elif stop.number == _INTR_BKPT:
+            self._faults.breakpoint()
+        else:
+            self._faults.take(self._faults.classify(None))
 
     def _store_into_flash(self, pc: int, instruction: Any, address: int) -> None:
         access = instruction.access
@@ -424,26 +306,9 @@ class EmulatedMcu:
         self.resets.append(
             ResetEvent(cause, self._pricing.cycles(), registers["pc"], registers["lr"])
         )
-        self._reset_wanted = self._interrupt = self._before_wait = None
+        self._reset_wanted = self._before_wait = None
         self._waiting = False
-        self._engine.context_restore(self._blank)
         self._bus.reset()
         self.port.reset()
         self._peripherals.rcc.note_reset(cause)
         self._start()
-
-
-def _import_unicorn() -> Any:
-    try:
-        import capstone
-        import llvmlite  # type: ignore[import-untyped]
-        import unicorn
-        import unicorn.arm_const
-    except ImportError as error:
-        raise missing_extra("emulator", "The emulated board") from error
-    del capstone, llvmlite
-    return unicorn
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
