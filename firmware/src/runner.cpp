@@ -83,7 +83,13 @@ Outcome prepare(Slot slot, uint16_t index, uint32_t arena_limit, engine::ModelIn
   const uint32_t room = arena_limit == 0 ? arena.bytes : arena_limit;
   if (room > arena.bytes)
     return engine::failure(ErrorCode::kBadValue, arena.bytes, "the arena is smaller than that");
-  Outcome outcome = engine::prepare(source, {arena.data, room}, &model);
+  // An interpreter that runs out of arena in the middle of its set-up may break down rather than
+  // refuse, so a limit is tried only once it is known that the result would fit below it.
+  Outcome outcome = engine::prepare(source, {arena.data, arena.bytes}, &model);
+  if (outcome.ok && model.arena_used > room)
+    return engine::failure(ErrorCode::kArenaTooSmall, model.arena_used, "arena too small");
+  if (outcome.ok && room < arena.bytes)
+    outcome = engine::prepare(source, {arena.data, room}, &model);
   if (!outcome.ok) return outcome;
   if (model.operators > profiler::kMaxOperators)
     return engine::failure(ErrorCode::kTooManyOperators, profiler::kMaxOperators,

@@ -183,6 +183,16 @@ def test_a_model_that_cannot_be_prepared_is_refused(
     ready(client, fake_model())
 
 
+def test_an_arena_limit_holds(client: Client) -> None:
+    deadline = ready(client, fake_model(arena_units=10))
+    with pytest.raises(BoardRefusedError, match="ARENA_TOO_SMALL") as caught:
+        client.prepare(Slot.RAM, deadline, arena_limit_bytes=159)
+    assert caught.value.detail == 160
+    assert client.prepare(Slot.RAM, deadline, arena_limit_bytes=160).arena_bytes == 160
+    with pytest.raises(BoardRefusedError, match="BAD_VALUE"):
+        client.prepare(Slot.RAM, deadline, arena_limit_bytes=1 << 20)
+
+
 def test_what_comes_in_the_wrong_order_is_refused(client: Client) -> None:
     deadline = client.deadline(20)
     with pytest.raises(BoardRefusedError, match="NOT_PREPARED"):

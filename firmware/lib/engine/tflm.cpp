@@ -125,7 +125,7 @@ const char* complaint(const char* otherwise) {
 
 // The interpreter says only in words why it failed: these are the allocators' own.
 bool arena_was_short() {
-  for (const char* word : {"Failed to resize buffer", "Failed to allocate", "too small"})
+  for (const char* word : {"resize buffer", "allocate", "populate", "too small"})
     if (strstr(tflm_log::last(), word) != nullptr) return true;
   return false;
 }

@@ -64,11 +64,12 @@ void hard_fault() {
 
 }  // namespace munas::port
 
-// A failed assertion comes back as a fault at its place. The C library's own ways to die would bring
-// its streams and a heap into the image.
-extern "C" [[noreturn]] void abort() { munas::port::hard_fault(); }
-extern "C" [[noreturn]] void __assert_func(const char*, int, const char*, const char*) {
-  munas::port::hard_fault();
+// A failed assertion comes back as a fault whose LR is its place. The C library's own ways to die
+// would bring its streams and a heap into the image.
+extern "C" [[noreturn]] __attribute__((naked)) void abort() { asm volatile("udf #1"); }
+extern "C" [[noreturn]] __attribute__((naked)) void __assert_func(const char*, int, const char*,
+                                                                  const char*) {
+  asm volatile("udf #1");
 }
 
 // r0 = the frame that the exception pushed. Runs on a fresh stack: the old one may be the cause.
