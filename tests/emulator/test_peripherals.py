@@ -139,6 +139,19 @@ def test_code_written_to_flash_runs(build: Build, boot: Boot) -> None:
     assert lines(boot(build(program(body, FLASH["STM32L4R5"])))[1]) == [1, 2, 3]
 
 
+def test_code_in_ram_runs_and_may_change(build: Build, boot: Boot) -> None:
+    before = "static uint32_t code[300] __attribute__((aligned(4)));"
+    body = """
+  for (uint32_t i = 1; i < 4; ++i) {
+    code[i & 1] = 0x47702000u | i;  /* movs r0, #i; bx lr */
+    code[200] = i;                  /* data beside it */
+    __asm volatile("dsb\\n isb" ::: "memory");
+    serial_hex(((uint32_t (*)(void))((uint32_t)(code + (i & 1)) + 1))() * 16 + code[200]);
+  }
+"""
+    assert lines(boot(build(program(body, before)))[1]) == [0x11, 0x22, 0x33]
+
+
 def test_sram2_is_the_same_memory_at_its_second_address(build: Build, boot: Boot) -> None:
     body = "REG(0x20030010) = 77; serial_hex(REG(0x10000010));"
     assert lines(boot(build(program(body)))[1]) == [77]

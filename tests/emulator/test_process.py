@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -107,6 +108,19 @@ def test_a_spinning_firmware_can_be_reset_and_closed(echo: Path) -> None:
         assert client.read(1) == b"x"
         client.write(b"!")
     assert not board.alive
+
+
+def test_a_flood_that_is_not_read_is_held_back(echo: Path) -> None:
+    with spawn(L4R5, echo, "tcp") as board:
+        host, port = board.url.removeprefix("socket://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"!")
+            client.settimeout(0.3)
+            sent = 0
+            with pytest.raises(TimeoutError):
+                while sent < 1 << 26:
+                    sent += client.send(bytes(1 << 16))
+            assert board.counters().instructions > 0
 
 
 def test_waiting_costs_no_processor_time(echo: Path) -> None:

@@ -107,6 +107,11 @@ class SerialPort:
         return self._words[_SEND : _SEND + count].astype(np.uint8).tobytes()
 
     @property
+    def backlog(self) -> int:
+        """Bytes that the firmware has not read yet."""
+        return len(self._queue) + int(self._words[_TAIL] - self._words[_HEAD])
+
+    @property
     def ready(self) -> bool:
         """Whether the firmware has a byte to read."""
         self._refill()

@@ -31,6 +31,7 @@ from munas.errors import BadInputError
 _LOOK_AROUND_S = 1.0
 _INPUT = 0
 _RESETS_AT_ONCE = 8
+_BACKLOG = 1 << 20  # bytes taken from a client ahead of a firmware that does not read
 _RESET_LOOP_S = 0.2  # a firmware that dies at once is not started more often than this
 
 
@@ -77,7 +78,9 @@ class Server:
         return _RESET_LOOP_S if self._resets_in_a_row > _RESETS_AT_ONCE else 0
 
     def _listen(self, timeout_s: float) -> None:
-        watched = self._line.readable() + ([_INPUT] if self._controlled else [])
+        watched = [_INPUT] if self._controlled else []
+        if self._mcu.port.backlog < _BACKLOG:
+            watched += self._line.readable()
         ready, _, _ = select.select(watched, [], [], timeout_s)
         if _INPUT in ready and self._controlled:
             self._take_requests()
