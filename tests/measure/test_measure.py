@@ -133,9 +133,27 @@ def short_model() -> bytes:
     return save_model(model)
 
 
+def operator_model(change: str) -> bytes:
+    model = load_model(SMALL, "small")
+    operator = model.subgraphs[0].operators[0]
+    if change == "options":
+        operator.builtinOptions, operator.builtinOptionsType = None, 0
+    elif change == "inputs":
+        operator.inputs = operator.inputs[:1]
+    elif change == "absent":
+        operator.inputs = [operator.inputs[0], -1, -1]
+    else:
+        operator.builtinOptions.strideW = 0
+    return save_model(model)
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
+        (operator_model("options"), "lacks its options"),
+        (operator_model("inputs"), "lacks an input"),
+        (operator_model("absent"), "lacks an input"),
+        (operator_model("stride"), "not positive"),
         (float_model(), "not an int8 model"),
         (strange_model(), "operator DEPTH_TO_SPACE"),
         (short_model(), "is damaged"),

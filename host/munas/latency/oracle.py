@@ -30,6 +30,25 @@ TFLM_OPERATORS = frozenset(
 )  # fmt: skip
 
 
+# How many inputs an operator cannot do without, and whether it has options.
+_NEEDS = {
+    "CONV_2D": (2, True),
+    "DEPTHWISE_CONV_2D": (2, True),
+    "FULLY_CONNECTED": (2, True),
+    "ADD": (2, True),
+    "MUL": (2, True),
+    "PAD": (2, False),
+    "MAX_POOL_2D": (1, True),
+    "AVERAGE_POOL_2D": (1, True),
+    "MEAN": (2, True),
+    "SOFTMAX": (1, True),
+    "CONCATENATION": (1, True),
+}
+_POSITIVE = (
+    "strideW", "strideH", "filterWidth", "filterHeight", "dilationWFactor", "dilationHFactor",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class CheckedModel:
     """A model that passed the host's checks; `input_shape` without the batch."""
@@ -74,6 +93,8 @@ def check_model(name: str, data: bytes) -> CheckedModel:
                 f"There are: {', '.join(sorted(TFLM_OPERATORS))}.",
             )
     _check_constants(name, model)
+    for kind, operator in zip(kinds, graph.operators, strict=True):
+        _check_operator(name, kind, operator)
     return CheckedModel(
         name=name,
         data=data,
@@ -96,6 +117,22 @@ def _check_int8(name: str, graph: Any) -> None:
         quantisation = tensor.quantization
         if quantisation is None or quantisation.scale is None or len(quantisation.scale) != 1:
             raise ConvertError(f"{name}: its input or output has no scale.", "Convert it again.")
+
+
+def _check_operator(name: str, kind: str, operator: Any) -> None:
+    """TensorFlow Lite Micro takes these for granted, on the host and on the board."""
+    inputs, has_options = _NEEDS.get(kind, (1, False))
+    options = operator.builtinOptions
+    missing = len(operator.inputs) < inputs or any(int(i) < 0 for i in operator.inputs[:inputs])
+    if missing or len(operator.outputs) < 1 or int(operator.outputs[0]) < 0:
+        wrong = "lacks an input or output"
+    elif has_options and options is None:
+        wrong = "lacks its options"
+    elif any(getattr(options, side, 1) <= 0 for side in _POSITIVE):
+        wrong = "has a stride, filter or dilation that is not positive"
+    else:
+        return
+    raise ConvertError(f"{name} is damaged: a {kind} {wrong}.", "Convert or copy the model again.")
 
 
 def _check_constants(name: str, model: Any) -> None:
