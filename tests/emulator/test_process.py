@@ -130,7 +130,7 @@ def test_waiting_costs_no_processor_time(echo: Path) -> None:
         board.counters()
         before = cpu_ticks(board.pid)
         time.sleep(0.5)
-        assert cpu_ticks(board.pid) - before <= 1  # of 50 ticks
+        assert cpu_ticks(board.pid) - before <= 5  # of 50 ticks
 
 
 def test_waiting_takes_no_emulated_time(echo: Path) -> None:

@@ -53,8 +53,7 @@ class NativeCode:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         entries = []
         for function in functions:
-            module = llvm.parse_assembly(_code(function, llvm.get_host_cpu_name()))
-            module.verify()
+            module = _module(llvm, function)
             _bind_unused(llvm, module)
             entries.append(next(f.name for f in module.functions if f.name.startswith("cfunc.")))
             self._engine.add_module(module)
@@ -72,15 +71,17 @@ def _bind_unused(llvm: Any, module: Any) -> None:
             llvm.add_symbol(function.name, abort)
 
 
-def _code(function: NativeFunction, cpu: str) -> str:
-    """The optimised LLVM code, from the cache or new."""
-    path = _cache_file(function, cpu)
+def _module(llvm: Any, function: NativeFunction) -> Any:
+    """The optimised LLVM code, from the cache or new. A damaged cache file is replaced."""
+    path = _cache_file(function, llvm.get_host_cpu_name())
     try:
-        return path.read_text()
-    except OSError:
+        module = llvm.parse_assembly(path.read_text())
+        module.verify()
+    except (OSError, UnicodeDecodeError, RuntimeError):
         code = _compile(function)
         _keep(path, code)
-        return code
+        module = llvm.parse_assembly(code)
+    return module
 
 
 def _compile(native: NativeFunction) -> str:
