@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from munas.boards.open import open_board as open_board
     from munas.cost import cost as cost
     from munas.deploy.convert import convert as convert
-    from munas.latency.measure import measure as measure
+    from munas.latency.one import measure as measure
     from munas.search import Search as Search
     from munas.store import Ledger as Ledger
 
@@ -29,7 +29,7 @@ _FRONT = {
     "cost": "munas.cost.model",
     "convert": "munas.deploy.convert",
     "open_board": "munas.boards.open",
-    "measure": "munas.latency.measure",
+    "measure": "munas.latency.one",
     "Search": "munas.search",
     "Ledger": "munas.store",
 }

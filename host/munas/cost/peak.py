@@ -3,8 +3,11 @@
 The memory in use while an operator runs is that of all live activation tensors, its inputs and its
 output among them. Finding the order that minimises the peak is exponential in the number of
 parallel paths when done by recursion over sets of tensors (Liberis and Lane, arXiv 1910.05110; the
-authors' code). This module holds the definition (`peak_of_order`) and the entry; the search
-through a section that cannot be split further is in `munas.cost.section`.
+authors' code). Here a graph is cut at every operator that all others must precede or follow, and
+the sections between, in which alone there is something to choose, are searched one by one for an
+order within the peak that is known to be unavoidable so far (`munas.cost.section`).
+
+This module holds the definition (`peak_of_order`), the cuts and the entry.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from munas.cost.graph import Graph
-from munas.cost.section import solve_section
+from munas.cost.section import Section, solve
 
 
 @dataclass(frozen=True)
@@ -31,20 +34,21 @@ def _sizes(graph: Graph, with_inputs: bool) -> list[int]:
     return sizes
 
 
-def best_schedule(graph: Graph, *, with_inputs: bool = True) -> Schedule:
+def best_schedule(graph: Graph, *, with_inputs: bool = True, at_least_bytes: int = 0) -> Schedule:
     """The order of least peak memory; without the bytes of the graph's inputs if so asked.
 
     Deterministic. Inputs of the graph occupy memory from the start until their last reader ran,
     outputs from their writer to the end. `graph.operators` must be in an executable order.
+    `at_least_bytes` is a peak known to be unavoidable, which saves work; it must be one.
     """
     sizes = _sizes(graph, with_inputs)
-    order: list[int] = []
-    peak = sum(sizes[tensor] for tensor in graph.inputs)
-    for operators in _sections(graph):
-        section_order, section_peak = solve_section(graph, sizes, operators)
-        order += section_order
-        peak = max(peak, section_peak)
-    return Schedule(tuple(order), peak)
+    sections = _sections(graph)
+    bounds = [section.bound(graph, sizes) for section in sections]
+    peak = max(at_least_bytes, sum(sizes[tensor] for tensor in graph.inputs), *bounds, 0)
+    orders: list[list[int]] = [[] for _ in sections]
+    for index in sorted(range(len(sections)), key=lambda index: -bounds[index]):
+        orders[index], peak = solve(graph, sizes, sections[index], peak)
+    return Schedule(tuple(operator for order in orders for operator in order), peak)
 
 
 def peak_of_order(graph: Graph, order: tuple[int, ...], *, with_inputs: bool = True) -> int:
@@ -69,21 +73,45 @@ def peak_of_order(graph: Graph, order: tuple[int, ...], *, with_inputs: bool = T
     return peak
 
 
-def _sections(graph: Graph) -> list[list[int]]:
-    """Cut the operators where exactly one tensor is live in the graph's own order.
-
-    Every operator after such a point depends on that tensor, so in all orders the operators before
-    the point come first, and the sections can be solved one by one.
-    """
+def _sections(graph: Graph) -> list[Section]:
     left = [len(readers) for readers in graph.consumers]
-    live = set(graph.inputs)
-    sections: list[list[int]] = [[]]
-    for index, operator in enumerate(graph.operators):
-        sections[-1].append(index)
-        for tensor in dict.fromkeys(operator.inputs):
-            left[tensor] -= 1
-        live.update(operator.outputs)
-        live = {tensor for tensor in live if left[tensor] > 0 or tensor in graph.outputs}
-        if len(live) == 1 and index + 1 < len(graph.operators):
-            sections.append([])
+    alive = set(graph.inputs)
+    kept = {*graph.outputs, *(tensor for tensor in graph.inputs if not left[tensor])}
+    sections = []
+    for operators in _runs(graph):
+        before = set(alive)
+        for index in operators:
+            alive.update(graph.operators[index].outputs)
+            for tensor in dict.fromkeys(graph.operators[index].inputs):
+                left[tensor] -= 1
+        alive = {tensor for tensor in alive if left[tensor] or tensor in kept}
+        sections.append(
+            Section(
+                tuple(operators),
+                given=frozenset(before - alive),
+                lasting=frozenset(alive - before),
+                through=frozenset(before & alive),
+            )
+        )
     return sections
+
+
+def _runs(graph: Graph) -> list[list[int]]:
+    """The operators, cut behind each that all others must precede or follow."""
+    count = len(graph.operators)
+    before, after = [0] * count, [0] * count
+    for index, operator in enumerate(graph.operators):
+        for tensor in operator.inputs:
+            source = graph.producer[tensor]
+            if source is not None:
+                before[index] |= before[source] | 1 << source
+    for index in range(count - 1, -1, -1):
+        for tensor in graph.operators[index].outputs:
+            for reader in graph.consumers[tensor]:
+                after[index] |= after[reader] | 1 << reader
+    runs: list[list[int]] = [[]]
+    for index in range(count):
+        runs[-1].append(index)
+        if before[index].bit_count() + after[index].bit_count() + 1 == count:
+            runs.append([])
+    return [run for run in runs if run]
