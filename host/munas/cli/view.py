@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -63,35 +64,53 @@ def show_front(rows: list[dict[str, Any]], bounds: dict[str, float]) -> None:
         console.print("Warning: no candidate is within all bounds.", style="yellow")
 
 
-_COLUMNS: tuple[tuple[str, str, str | None], ...] = (
-    ("id", "candidate_id", None),
-    ("int8 val", "val_accuracy_int8", "error"),
-    ("int8 test", "test_accuracy_int8", None),
-    ("latency", "latency_us", "latency_us"),
-    ("MACs", "macs", "macs"),
-    ("peak mem", "peak_memory_bytes", "peak_memory_bytes"),
-    ("arena", "arena_used_bytes", "arena_used_bytes"),
-    ("weights", "model_size_bytes", "model_size_bytes"),
-    ("flash", "flash_bytes", "flash_bytes"),
+# Title with unit, column of the candidates table, bound on it, what one unit of the title is.
+_COLUMNS: tuple[tuple[str, str, str | None, float], ...] = (
+    ("id", "candidate_id", None, 1),
+    ("val\n%", "val_accuracy_int8", "error", 0.01),
+    ("test\n%", "test_accuracy_int8", None, 0.01),
+    ("latency\nms", "latency_us", "latency_us", 1000),
+    ("MACs\nk", "macs", "macs", 1000),
+    ("peak\nKiB", "peak_memory_bytes", "peak_memory_bytes", 1024),
+    ("arena\nKiB", "arena_used_bytes", "arena_used_bytes", 1024),
+    ("weights\nKiB", "model_size_bytes", "model_size_bytes", 1024),
+    ("flash\nKiB", "flash_bytes", "flash_bytes", 1024),
 )
 
 
 def front_table(rows: list[dict[str, Any]], bounds: dict[str, float]) -> Table:
-    """The front, best accuracy first, with bounds in the heads and sources in the cells."""
-    table = Table(title=f"Front: {len(rows)} of the candidates within all bounds", min_width=40)
+    """The front, best accuracy first; units, bounds and sources stand in the heads.
+
+    It fits 80 columns, because a number that is cut off is worse than none.
+    """
+    table = Table(
+        title=f"Front: {len(rows)} of the candidates within all bounds (int8 accuracies)",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     shown = [column for column in _COLUMNS if any(row.get(column[1]) is not None for row in rows)]
-    for title, _, bound in shown:
-        limit = f"\n≤ {_limit(bound, bounds[bound])}" if bound and bound in bounds else ""
-        table.add_column(title + limit, justify="right")
+    for title, name, bound, unit in shown:
+        head = title
+        if name in ("latency_us", "arena_used_bytes"):
+            head += "\n" + "/".join(sorted({row[_SOURCE[name]] for row in rows}))
+        if bound and bound in bounds:
+            limit = 1 - bounds[bound] if bound == "error" else bounds[bound]
+            head += f"\n{'≥' if bound == 'error' else '≤'} {limit / unit:,.4g}"
+        table.add_column(head, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda row: -(row["val_accuracy_int8"] or 0)):
-        table.add_row(*(_cell(name, row) for _, name, _ in shown))
+        table.add_row(*(_number(name, row.get(name), unit) for _, name, _, unit in shown))
     return table
 
 
-def _limit(name: str, bound: float) -> str:
-    if name == "error":
-        return f"err {bound:g}"
-    return f"{int(bound):,}"
+_SOURCE = {"latency_us": "latency_source", "arena_used_bytes": "arena_source"}
+
+
+def _number(name: str, value: float | None, unit: float) -> str:
+    if value is None:
+        return "–"
+    if name == "candidate_id":
+        return str(value)
+    return f"{value / unit:,.{2 if name == 'latency_us' else 1}f}"
 
 
 def _cell(name: str, row: dict[str, Any]) -> str:
