@@ -70,6 +70,9 @@ def _check_indices(model: Any) -> None:
         check(0 <= tensor.buffer < buffers, "a tensor names a buffer that is not there")
         shape = [] if tensor.shape is None else tensor.shape
         check(all(side > 0 for side in shape), "a tensor has an unknown or negative dimension")
+    for code in model.operatorCodes:
+        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        check(builtin in operator_names(), f"it names an operator {builtin} that does not exist")
     for operator in graph.operators:
         code = operator.opcodeIndex
         check(0 <= code < len(model.operatorCodes), "an operator has an unknown code")
