@@ -22,9 +22,10 @@ def command(
     import hashlib
     import json as encoder
 
-    from munas.cli.inputs import one_architecture, write_atomically
+    from munas.cli.inputs import one_architecture
     from munas.deploy.model_file import load_model, read_graph
     from munas.errors import BadInputError
+    from munas.store.export import write_atomically
 
     if (ledger is None) != (candidate is None):
         raise BadInputError("--ledger and --candidate go together.")

@@ -66,32 +66,3 @@ def one_architecture(source: str) -> Architecture:
     if len(found) != 1:
         raise BadInputError(f"{source} holds {len(found)} architectures; give one.")
     return found[0]
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises BadInputError that names it."""
-    import contextlib
-    import os
-    import tempfile
-
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be written: {error.strerror}.") from None
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101
-        os.replace(name, path)  # noqa: PTH105
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108
-        raise BadInputError(f"{path} cannot be written: {error.strerror}.") from None
-
-
-def _umask() -> int:
-    import os
-
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
