@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from munas.boards.board import Board
 from munas.boards.types import BoardType
 from munas.errors import FlashError, ImplausibleError
 from munas.firmware.image import FirmwareImage
-from munas.link.client import Identity
+from munas.link.client import Client, Identity
 
 CLIENT_HELLO_S = 5.0
+
+
+def ask_identity(board: Board) -> Identity:
+    """Who answers on the board's line, verified by the board itself."""
+    client = Client(board.open())
+    try:
+        identity = client.hello(client.deadline(CLIENT_HELLO_S))
+    finally:
+        client.close()
+    board.verify(identity)
+    return identity
 
 
 def check_image(image: FirmwareImage, board: BoardType) -> None:

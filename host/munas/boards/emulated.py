@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from munas.boards.board import Capabilities
-from munas.boards.checks import CLIENT_HELLO_S, check_identity, check_image
+from munas.boards.checks import ask_identity, check_identity, check_image
 from munas.boards.types import BoardType
 from munas.emulator import (
     MODEL_ERROR_PERCENT,
@@ -21,7 +21,7 @@ from munas.emulator import (
 )
 from munas.errors import BadInputError, FlashError, TransportError
 from munas.firmware.image import FirmwareImage
-from munas.link.client import Client, Identity
+from munas.link.client import Identity
 from munas.link.transport import SerialTransport
 
 
@@ -74,13 +74,7 @@ class EmulatedBoard:
 
     def identity(self) -> Identity:
         """See Board."""
-        client = Client(self.open())
-        try:
-            identity = client.hello(client.deadline(CLIENT_HELLO_S))
-        finally:
-            client.close()
-        self.verify(identity)
-        return identity
+        return ask_identity(self)
 
     @contextmanager
     def lease(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from munas.boards.board import Capabilities
-from munas.boards.checks import CLIENT_HELLO_S, check_identity, check_image
+from munas.boards.checks import CLIENT_HELLO_S, ask_identity, check_identity, check_image
 from munas.boards.discovery import Attached
 from munas.boards.lease import leased
 from munas.boards.openocd import program, reset
@@ -67,13 +67,7 @@ class PhysicalBoard:
 
     def identity(self) -> Identity:
         """See Board."""
-        client = Client(self.open())
-        try:
-            identity = client.hello(client.deadline(CLIENT_HELLO_S))
-        finally:
-            client.close()
-        self.verify(identity)
-        return identity
+        return ask_identity(self)
 
     @contextmanager
     def lease(self) -> Iterator[None]:
@@ -135,13 +129,7 @@ class PortBoard:
 
     def identity(self) -> Identity:
         """See Board."""
-        client = Client(self.open())
-        try:
-            identity = client.hello(client.deadline(CLIENT_HELLO_S))
-        finally:
-            client.close()
-        self.verify(identity)
-        return identity
+        return ask_identity(self)
 
     @contextmanager
     def lease(self) -> Iterator[None]:

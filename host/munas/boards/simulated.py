@@ -15,14 +15,14 @@ from typing import cast
 import numpy as np
 
 from munas.boards.board import Capabilities
-from munas.boards.checks import CLIENT_HELLO_S, check_identity
+from munas.boards.checks import ask_identity, check_identity
 from munas.boards.types import BoardType
 from munas.cost import Graph
 from munas.deploy.evaluate import GoldenRunner
 from munas.deploy.model_file import load_model, read_graph, shape_of
 from munas.errors import FlashError, MunasError, TransportError
 from munas.firmware.image import FirmwareImage
-from munas.link.client import Client, Identity
+from munas.link.client import Identity
 from munas.link.messages import ErrorCode, Prepared
 from munas.link.simulated import SimulatedDevice, SimulatedTraits
 from munas.link.simulated_engine import SimulatedRefusalError
@@ -143,10 +143,7 @@ class SimulatedBoard:
 
     def identity(self) -> Identity:
         """See Board."""
-        client = Client(self.open())
-        identity = client.hello(client.deadline(CLIENT_HELLO_S))
-        self.verify(identity)
-        return identity
+        return ask_identity(self)
 
     @contextmanager
     def lease(self) -> Iterator[None]:
