@@ -14,14 +14,13 @@ from typing import Literal
 
 from munas.errors import BadInputError
 from munas.search.candidate import Evaluation, Result
+from munas.search.screen import excess
 from munas.units import require_one_source
 
 Kind = Literal["feasible-first", "chebyshev"]
 
 # The authors' code caps every ratio of a quantity to its bound (63ab705).
 RATIO_CAP = 10.0
-# 1 - accuracy is a difference of floats: a model that is exactly at its error bound is within it.
-TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,10 @@ class Objective:
 
         A quantity that is not known does not count.
         """
-        return sum(
-            max(0.0, evaluation.values[name] / bound - 1.0 - TOLERANCE)
-            for name, bound in self.bounds.items()
-            if name in evaluation.values and not (without_error and name == "error")
-        )
+        bounds = dict(self.bounds)
+        if without_error:
+            bounds.pop("error", None)
+        return excess(evaluation.values, bounds)
 
     def _chebyshev(self, evaluation: Evaluation, weights: Mapping[str, float]) -> float:
         return max(

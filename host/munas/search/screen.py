@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from munas.arch import Architecture
 from munas.cost import Cost, cost
 
+# 1 - accuracy is a difference of floats: a model that is exactly at its error bound is within it.
+TOLERANCE = 1e-12
+
 Screen = Callable[[Architecture], float]
 # Further quantities that follow from the costs (such as a latency from MACs), by the bound's name.
 Derived = Callable[[Cost], Mapping[str, float]]
@@ -30,14 +33,24 @@ def screened_values(costs: Cost) -> dict[str, float]:
     }
 
 
+def excess(values: Mapping[str, float], bounds: Mapping[str, float]) -> float:
+    """Sum of relative excesses over the bounds, 0 within all of them.
+
+    A quantity that is not known does not count.
+    """
+    return sum(
+        max(0.0, values[name] / bound - 1.0 - TOLERANCE)
+        for name, bound in bounds.items()
+        if name in values
+    )
+
+
 def cost_screen(bounds: Mapping[str, float], derived: Derived | None = None) -> Screen:
     """A function that gives the sum of relative excesses over `bounds`, 0 when within."""
 
     def violation(architecture: Architecture) -> float:
         costs = cost(architecture)
         values = screened_values(costs) | dict(derived(costs) if derived else {})
-        return sum(
-            max(0.0, values[name] / bound - 1.0) for name, bound in bounds.items() if name in values
-        )
+        return excess(values, bounds)
 
     return violation
