@@ -39,22 +39,19 @@ def _check(condition: bool, field: str, message: str) -> None:
         raise BadInputError(f"Architecture field `{field}`: {message}.")
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _check_flag(value: object, field: str) -> None:
-    _check(isinstance(value, bool), field, f"must be true or false, not {value!r}")
+    if not isinstance(value, bool):
+        _check(False, field, f"must be true or false, not {value!r}")
 
 
 def _check_choice(value: object, field: str, choices: tuple[Any, ...]) -> None:
-    plain = not isinstance(value, bool | float) and value in choices
-    _check(plain, field, f"must be one of {', '.join(map(str, choices))}, not {value!r}")
+    if isinstance(value, bool | float) or value not in choices:
+        _check(False, field, f"must be one of {', '.join(map(str, choices))}, not {value!r}")
 
 
 def _check_int(value: object, field: str, low: int, high: int) -> None:
-    inside = isinstance(value, int) and _is_int(value) and low <= value <= high
-    _check(inside, field, f"must be a whole number from {low} to {high}, not {value!r}")
+    if not (isinstance(value, int) and not isinstance(value, bool) and low <= value <= high):
+        _check(False, field, f"must be a whole number from {low} to {high}, not {value!r}")
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,10 @@ def cost(architecture: Architecture, mode: Mode = "deployed") -> Cost:
     `deployed` equals the .tflite that munas emits; `paper` counts as the authors' code does.
     """
     graph = build_graph(architecture, mode)
-    schedule = best_schedule(graph)
+    without_input = best_schedule(graph, with_inputs=False).peak_bytes
+    schedule = best_schedule(graph, at_least_bytes=without_input)
     return Cost(
-        peak_memory_bytes=best_schedule(graph, with_inputs=False).peak_bytes,
+        peak_memory_bytes=without_input,
         peak_memory_with_input_bytes=schedule.peak_bytes,
         model_size_bytes=graph.weight_bytes,
         macs=graph.macs,

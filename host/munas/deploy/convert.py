@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from munas.arch import Architecture, canonical
-from munas.cost import Graph, best_schedule, build_graph
+from munas.cost import Graph, cost
 from munas.deploy.canonical import canonicalise
 from munas.deploy.keras_model import build_model
 from munas.deploy.model_file import load_model, read_graph, save_model
@@ -110,8 +110,7 @@ def _quantise(model: keras.Model, calibration: Images) -> bytes:
 
 
 def _canonical(architecture: Architecture, data: bytes) -> Int8Model:
-    graph = build_graph(architecture)
-    expected = graph.reordered(best_schedule(graph).order)
+    expected = cost(architecture).graph
     model = load_model(data, "The converter's output")
     canonicalise(model, expected)
     written = save_model(model)
