@@ -38,6 +38,9 @@ class LatencyProvider(Protocol):
 
     def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading: ...
 
+    def screened_us(self, costs: Cost) -> int | None:
+        """The latency that `read` will give, where it follows from the costs alone."""
+
     def close(self) -> None: ...
 
 
@@ -70,7 +73,7 @@ class MacProvider:
 
     def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading:
         del architecture, model
-        latency_us = self.model.latency_us(costs.macs) if self.model else None
+        latency_us = self.screened_us(costs)
         error = self.model.error_percent if self.model else None
         return Reading(
             Latency(
@@ -81,6 +84,9 @@ class MacProvider:
                 board=self.board,
             )
         )
+
+    def screened_us(self, costs: Cost) -> int | None:
+        return self.model.latency_us(costs.macs) if self.model else None
 
     def close(self) -> None:
         """Nothing is held."""

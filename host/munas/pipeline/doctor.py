@@ -92,10 +92,15 @@ def _golden() -> Check:
     return _guarded("tflite-micro (golden outputs)", look, "optional")
 
 
+def absent_packages(extra: str) -> list[str]:
+    """The packages of an extra that are not installed."""
+    return [package for package in EXTRAS[extra][0] if importlib.util.find_spec(package) is None]
+
+
 def _extras() -> list[Check]:
     checks = []
     for extra, (packages, use) in EXTRAS.items():
-        absent = [p for p in packages if importlib.util.find_spec(p) is None]
+        absent = absent_packages(extra)
         if absent:
             mend = f"pip install 'munas[{extra}]'"
             found = f"for {use}; not installed: {', '.join(absent)}"

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from munas.cost import Cost
 from munas.errors import BadInputError
 from munas.experiment import Experiment, parse_experiment
 from munas.experiment.schema import Data
-from munas.latency import Choice, LatencyProvider
+from munas.latency import Choice, LatencyProvider, MacProvider
 from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
 from munas.pipeline.run import SearchRun
@@ -54,8 +55,8 @@ def start(
     workers = experiment.search.workers or default_workers()
     lag = experiment.search.lag or 2 * workers
     provider, choice = provider_for(experiment)
-    if "latency_us" in experiment.bounds.given() and choice.source == "mac":
-        _require_latency(provider, choice)
+    if isinstance(provider, MacProvider) and provider.model is None:
+        _refuse_latency_bound(experiment, choice)
     identity = {
         "seed": experiment.search.seed,
         "workers": workers,
@@ -139,10 +140,9 @@ def _check_bounds(experiment: Experiment) -> None:
         )
 
 
-def _require_latency(provider: LatencyProvider, choice: Choice) -> None:
-    """A bound on latency needs a source that gives microseconds."""
-    model = getattr(provider, "model", None)
-    if model is None:
+def _refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:
+    """MACs alone give no microseconds, so a bound on them could not be checked."""
+    if "latency_us" in experiment.bounds.given():
         raise BadInputError(
             f"bounds.latency_us cannot be checked: {choice.reason}, and {choice.board} has no "
             "constants that turn MACs into microseconds.",
@@ -168,10 +168,10 @@ def _search(experiment: Experiment, identity: Any, provider: LatencyProvider) ->
     )
     if objective.kind == "chebyshev":
         return Search(settings)
-    model = getattr(provider, "model", None)
 
-    def derived(costs: Any) -> dict[str, float]:
-        return {"latency_us": model.latency_us(costs.macs)} if model else {}
+    def derived(costs: Cost) -> dict[str, float]:
+        latency_us = provider.screened_us(costs)
+        return {} if latency_us is None else {"latency_us": latency_us}
 
     return Search(settings, cost_screen(objective.bounds, derived))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from typing import Literal
 
@@ -12,10 +11,10 @@ from munas.boards.types import BoardType
 from munas.errors import MunasError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
+from munas.pipeline.doctor import absent_packages
 from munas.units import LatencySource
 
 EngineName = Literal["tflm", "aot"]
-_EMULATOR_PACKAGES = ("unicorn", "capstone", "numba")
 
 
 class _ThisMachine:
@@ -35,8 +34,7 @@ class _ThisMachine:
         name = board if found.emulated else found.twin
         if name is None:
             return None, f"{board} has no emulated twin"
-        absent = [p for p in _EMULATOR_PACKAGES if importlib.util.find_spec(p) is None]
-        if absent:
+        if absent_packages("emulator"):
             return None, f"{name} needs pip install 'munas[emulator]'"
         if shutil.which("arm-none-eabi-gcc") is None:
             return None, f"{name} needs arm-none-eabi-gcc to build its firmware"
