@@ -8,6 +8,7 @@ result are told again, those without are evaluated again.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -221,13 +222,13 @@ class SearchRun:
             self._launch(flight, "measure", self._board.submit(self._read, flight, blobs["model"]))
             return
         assert flight.reading is not None
-        # The weights' hash is known once they are kept; the row names it.
-        weights_sha256 = self.ledger.put_artifact(blobs["weights"])
+        weights_sha256 = hashlib.sha256(blobs["weights"]).hexdigest()
         row = trained_row(
             flight.candidate, flight.costs, flight.reading, answer, flight.stage_s, weights_sha256
         )
         self._failures = 0
-        self._finish(flight, row, {answer["model_sha256"]: blobs["model"]})
+        artifacts = {answer["model_sha256"]: blobs["model"], weights_sha256: blobs["weights"]}
+        self._finish(flight, row, artifacts)
 
     def _read(self, flight: _Flight, model: bytes) -> tuple[Reading, float]:
         """Measure, on the board's thread: the reading and the seconds that it took."""
