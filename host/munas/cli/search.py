@@ -51,7 +51,8 @@ def command(
     loaded = load_experiment(path, (*(set_ or ()), *overrides))
     if max_epochs is not None:
         epochs = min(max_epochs, loaded.train.epochs)
-        loaded = load_experiment(path, (*(set_ or ()), *overrides, f"train.epochs={epochs}"))
+        train = loaded.train.model_copy(update={"epochs": epochs})
+        loaded = loaded.model_copy(update={"train": train})
     target = ledger or new_ledger_path(loaded.name)
     typed = shlex.join(["munas", *sys.argv[1:]])
     run_shown(

@@ -7,7 +7,6 @@ constants share a buffer, and nothing is kept that no engine reads. This module 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -98,18 +97,12 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
     return () if tensor.shape is None else tuple(int(side) for side in tensor.shape)
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """Bytes an element, by the schema's tensor type."""
-
-    by_type: dict[int, int]
-
-
 @lru_cache(maxsize=1)
-def _element_bytes() -> _Sizes:
+def _element_bytes() -> dict[int, int]:
+    """Bytes an element, by the schema's tensor type."""
     types = _schema().TensorType
     known = {"FLOAT32": 4, "INT32": 4, "UINT8": 1, "INT64": 8, "BOOL": 1, "INT16": 2, "INT8": 1}
-    return _Sizes({getattr(types, name): size for name, size in known.items()})
+    return {getattr(types, name): size for name, size in known.items()}
 
 
 def read_graph(model: Any) -> Graph:
@@ -128,7 +121,7 @@ def read_graph(model: Any) -> Graph:
             tensor = graph.tensors[index]
             numbers[index] = len(tensors)
             shape = shape_of(tensor)
-            size = prod(shape) * _element_bytes().by_type.get(tensor.type, 1)
+            size = prod(shape) * _element_bytes().get(tensor.type, 1)
             tensors.append(Tensor(shape[1:] if len(shape) > 1 else shape, size))
         return numbers[index]
 

@@ -11,10 +11,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
-
-# Bounds of quantities that are known exactly before anything is trained or measured.
-RESOURCE_BOUNDS = ("macs", "peak_memory_bytes", "model_size_bytes", "flash_bytes")
 
 
 class Section(BaseModel):
