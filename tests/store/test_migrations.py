@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -53,13 +54,39 @@ def version(path: Path) -> int:
     return found
 
 
+NOW = len(migrations.STEPS)
+OLD = Path(__file__).parent / "old"
+
+
+@pytest.mark.parametrize("number", range(1, NOW))
+def test_every_released_version_opens_with_its_rows(number: int, tmp_path: Path) -> None:
+    """Ledgers that earlier versions wrote are kept as SQL, one a version."""
+    path = tmp_path / "old.ledger"
+    raw = sqlite3.connect(path)
+    raw.executescript((OLD / f"version_{number}.sql").read_text())
+    raw.close()
+    assert version(path) == number
+    with Ledger.open(path) as ledger:
+        assert version(path) == NOW
+        assert ledger.run.name == "quickstart"
+        assert [row.parent_id for row in ledger.candidates()] == [None, 1, 1]
+        assert [row.candidate_id for row in ledger.pending()] == [3]
+        table = {row["candidate_id"]: row for row in ledger.table()}
+        assert table[1]["on_front"] and table[1]["test_accuracy_int8"] == 0.88
+        assert (table[1]["arena_used_bytes"], table[1]["arena_source"]) == (2000, "host")
+        assert table[2]["error"] == "worker: gone"
+        assert ledger.current_results() == ledger.results()
+        assert ledger.measurements()[0].measurement == {"cycles": 5}
+        assert len(ledger.get_artifact(hashlib.sha256(b"bytes").hexdigest())) == 5
+
+
 @pytest.fixture
 def old(ledger: Ledger, path: Path, candidate: Candidates, result: Results) -> Path:
-    """A ledger of version 1 with rows."""
+    """A ledger of this version with rows, older than the one that `later` makes."""
     ledger.add_candidate(candidate(1, asked_at="then"))
     ledger.add_result(result(1, finished_at="then"))
     ledger.close()
-    assert version(path) == 1
+    assert version(path) == NOW
     return path
 
 
@@ -76,7 +103,7 @@ def test_older_ledger_keeps_its_rows(
             assert ledger._connection.execute("PRAGMA foreign_keys").fetchone()[0] == 1
             with pytest.raises(sqlite3.IntegrityError, match="never changed"):
                 ledger._connection.execute("DELETE FROM candidate")
-        assert version(old) == 3
+        assert version(old) == NOW + 2
 
 
 @pytest.mark.parametrize(
@@ -91,7 +118,7 @@ def test_failing_step_leaves_the_ledger_as_it_was(
         with pytest.raises(LedgerError, match=message) as fault:
             Ledger.open(old)
         assert str(old) in fault.value.what
-    assert version(old) == 1
+    assert version(old) == NOW
     with Ledger.open(old) as ledger:
         assert len(ledger.candidates()) == len(ledger.results()) == 1
         columns = ledger._connection.execute("SELECT name FROM pragma_table_info('event')")
@@ -106,13 +133,13 @@ def test_another_process_was_faster(old: Path, monkeypatch: pytest.MonkeyPatch) 
     def stale(connection: sqlite3.Connection) -> int:
         monkeypatch.setattr(migrations, "version_of", real)
         Ledger.open(old).close()
-        return 1
+        return NOW
 
     raw = sqlite3.connect(old, isolation_level=None)
     monkeypatch.setattr(migrations, "version_of", stale)
     migrations.upgrade(raw, old, migrations.STEPS)
     raw.close()
-    assert version(old) == 2
+    assert version(old) == NOW + 1
 
 
 def test_new_ledgers_have_the_newest_version(ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +33,7 @@ from munas.store.rows import (
     MeasurementRow,
     R,
     ResultRow,
+    RevisionRow,
     Row,
     RunInfo,
 )
@@ -147,6 +148,17 @@ class Ledger:
             insert(connection, row)
         return True
 
+    def revise(self, rows: Sequence[RevisionRow], event: EventRow) -> None:
+        """Add revisions and the event that tells of them, in one transaction."""
+        with self._writing() as connection:
+            for row in rows:
+                insert(connection, row)
+            insert(connection, event)
+
+    def revisions(self) -> list[RevisionRow]:
+        """All revisions in the order of writing."""
+        return self._rows(RevisionRow, "ORDER BY revision_id")
+
     def add_measurement(self, row: MeasurementRow) -> None:
         """Add a measurement object."""
         self._add(row)
@@ -215,10 +227,20 @@ class Ledger:
         return self._rows(CandidateRow, f"{PENDING} ORDER BY candidate_id")
 
     def results(self, candidate_id: int | None = None) -> list[ResultRow]:
-        """All results, or those of one candidate, by candidate and rung."""
+        """All results as first written, or those of one candidate, by candidate and rung."""
         if candidate_id is None:
             return self._rows(ResultRow, "ORDER BY candidate_id, rung")
         return self._rows(ResultRow, "WHERE candidate_id = ? ORDER BY rung", (candidate_id,))
+
+    def current_results(self) -> list[ResultRow]:
+        """All results with what was revised of them, by candidate and rung."""
+        revised = {(row.candidate_id, row.rung): row for row in self.revisions()}
+        return [
+            revision.applied_to(row)
+            if (revision := revised.get((row.candidate_id, row.rung)))
+            else row
+            for row in self.results()
+        ]
 
     def measurements(self) -> list[MeasurementRow]:
         """All measurements in the order of writing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -106,6 +106,44 @@ class ResultRow(Row):
     error: Json | None = None
     stage_s: Json = field(default_factory=dict)
     finished_at: str = field(default_factory=utc_now)
+
+
+RevisionReason = Literal["board-lost", "canary-moved"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionRow(Row):
+    """New latency and arena of a result, which take the place of the old ones from then on.
+
+    `asked` is how many candidates had been asked for when it took effect: candidates after it
+    descend from the revised values, those before it from the old ones.
+    """
+
+    table: ClassVar[str] = "revision"
+    json_columns: ClassVar[frozenset[str]] = frozenset({"evaluation", "error"})
+
+    candidate_id: int
+    asked: int
+    reason: RevisionReason
+    status: Status
+    rung: int = 0
+    evaluation: Json = field(default_factory=dict)
+    latency_us: int | None = None
+    latency_source: str | None = None
+    arena_used_bytes: int | None = None
+    arena_source: str | None = None
+    board: str | None = None
+    engine: str | None = None
+    error: Json | None = None
+    created_at: str = field(default_factory=utc_now)
+
+    def applied_to(self, result: ResultRow) -> ResultRow:
+        """The result with what was revised."""
+        revised = (
+            "status", "evaluation", "latency_us", "latency_source", "arena_used_bytes",
+            "arena_source", "board", "engine", "error",
+        )  # fmt: skip
+        return replace(result, **{name: getattr(self, name) for name in revised})
 
 
 @dataclass(frozen=True, kw_only=True)
