@@ -106,6 +106,10 @@ class TransportError(InfrastructureError):
     name = "transport"
 
 
+class UnreachableError(TransportError):
+    """There is no line to the board at all: not attached, no permission, the port in use."""
+
+
 class BoardFaultError(InfrastructureError):
     """The board answered with a fault (HardFault, watchdog, arena overflow, bad model)."""
 

@@ -15,7 +15,8 @@ from munas.arch import Architecture, canonical, sample
 from munas.cost import best_schedule, cost, peak_of_order
 from munas.deploy import convert as conversion
 from munas.deploy.convert import convert_random
-from munas.deploy.evaluate import GoldenRunner, Int8Runner
+from munas.deploy.evaluate import Int8Runner
+from munas.deploy.golden import GoldenRunner
 from munas.deploy.model_file import buffer_offsets, load_model, read_graph, save_model
 from munas.errors import ConvertError
 

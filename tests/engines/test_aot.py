@@ -10,7 +10,7 @@ import pytest
 
 from munas.deploy.engines import aot
 from munas.deploy.engines.aot import generate, match_bias_scales
-from munas.deploy.evaluate import GoldenRunner
+from munas.deploy.golden import GoldenRunner
 from munas.deploy.model_file import load_model, save_model
 from munas.errors import ConvertError
 from munas.resources import data_root

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from munas.errors import WorkerError
 from munas.pipeline.executor import LocalExecutor
-from munas.pipeline.protocol import read_message, write_message
+from munas.pipes import read_message, write_message
 from munas.pipeline.tasks import pack_weights, unpack_weights
 
 MLP = {"space": "mlp", "input": [8, 8, 1], "classes": 10, "dense": [10]}

@@ -12,7 +12,7 @@ from typing import Any
 from munas.boards.registry import list_boards
 from munas.boards.types import BoardType
 from munas.boards.units import enrolled
-from munas.errors import BadInputError, TransportError
+from munas.errors import BadInputError, UnreachableError
 
 STMICROELECTRONICS = 0x0483
 ST_LINKS = {
@@ -98,7 +98,7 @@ def find_attached(
     """The device to use for `board`.
 
     `unit` is a probe serial or a port. An enrolled unit goes before one that merely can be it.
-    Raises TransportError where none is attached, BadInputError where several are.
+    Raises UnreachableError where none is attached, BadInputError where several are.
     """
     candidates = [entry for entry in scan(ports) if board.name in entry.boards]
     if unit is not None:
@@ -107,7 +107,7 @@ def find_attached(
     chosen = known or candidates
     if not chosen:
         named = f" (unit {unit})" if unit else ""
-        raise TransportError(
+        raise UnreachableError(
             f"No {board.name}{named} is attached.",
             "See what is attached with: munas boards scan"
             + (f"; its stand-in is --board {board.twin}" if board.twin else ""),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from munas.errors import TransportError
+from munas.errors import UnreachableError
 
 
 def lease_folder() -> Path:
@@ -29,7 +29,7 @@ def lease_folder() -> Path:
 def leased(name: str) -> Iterator[None]:
     """Hold `name` until the context ends.
 
-    Raises TransportError that names the holder's process where another one has it. A lease that a
+    Raises UnreachableError that names the holder's process where another one has it. A lease that a
     dead process left behind is taken.
     """
     folder = lease_folder()
@@ -50,10 +50,10 @@ def leased(name: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def _held(name: str, path: Path) -> TransportError:
+def _held(name: str, path: Path) -> UnreachableError:
     try:
         holder = json.loads(path.read_text())
         who = f"process {holder['pid']} ({holder['command']})"
     except (OSError, ValueError, KeyError):
         who = "another process"
-    return TransportError(f"{name} is in use by {who}.", "Wait for it, or stop it.")
+    return UnreachableError(f"{name} is in use by {who}.", "Wait for it, or stop it.")

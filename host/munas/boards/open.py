@@ -14,7 +14,7 @@ def open_board(name: str, *, unit: str | None = None, port: str | None = None) -
 
     `unit` chooses among attached devices by probe serial or port; `port` is the URL of a firmware
     that runs already. Raises BadInputError for an unknown name or several candidates,
-    TransportError where the board is not attached.
+    UnreachableError where the board is not attached.
     """
     board = find_board(name)
     if port is not None:

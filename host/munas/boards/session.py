@@ -22,6 +22,7 @@ from munas.errors import (
     InfrastructureError,
     MunasError,
     TransportError,
+    UnreachableError,
 )
 from munas.firmware.image import FirmwareImage
 from munas.link.client import Client, Identity
@@ -39,6 +40,10 @@ class QuarantinedError(InfrastructureError):
     """The board did not come back by any step of the ladder; nothing more is asked of it."""
 
     name = "quarantined"
+
+
+# What says that the board itself is gone, not that one piece of work on it failed.
+BOARD_LOST = (QuarantinedError, UnreachableError, FlashError)
 
 
 class Session:
@@ -94,7 +99,10 @@ class Session:
         self._image = image
         self._hang_up()
         # A port that does not open (no permission, in use) is nothing that the ladder mends.
-        self._client = Client(self.board.open(), self._log_frames)
+        try:
+            self._client = Client(self.board.open(), self._log_frames)
+        except TransportError as error:
+            raise UnreachableError(error.what, error.mend) from error
         return self._climb_until(self._hello)
 
     def fresh(self) -> None:

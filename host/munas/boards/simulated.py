@@ -18,7 +18,7 @@ from munas.boards.board import Capabilities
 from munas.boards.checks import ask_identity, check_identity
 from munas.boards.types import BoardType
 from munas.cost import Graph
-from munas.deploy.evaluate import GoldenRunner
+from munas.deploy.golden import GoldenRunner
 from munas.deploy.model_file import load_model, read_graph, shape_of
 from munas.errors import FlashError, MunasError, TransportError
 from munas.firmware.image import FirmwareImage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,11 @@ ArchitectureFile = Annotated[
     str, typer.Argument(metavar="[FILE|-]", help="Architecture(s) as JSON; - is standard input.")
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+
+OnBoardLossOption = Annotated[
+    Literal["pause", "rescore"] | None,
+    typer.Option(help="A board lost in mid-run: pause, or score all anew by the next source."),
+]
 LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger of a search.")]
 
 

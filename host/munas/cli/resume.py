@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import JsonFlag, LedgerFile
+from munas.cli.inputs import JsonFlag, LedgerFile, OnBoardLossOption
 
 
 def command(
@@ -14,10 +14,12 @@ def command(
     max_candidates: Annotated[
         int | None, typer.Option(min=1, help="Stop after this many candidates in all.")
     ] = None,
+    on_board_loss: OnBoardLossOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Continue an interrupted search exactly where it was."""
     from munas.cli.view import run_shown
     from munas.pipeline.session import Limits, resume
 
-    run_shown(lambda observer: resume(ledger, observer, Limits(max_candidates)), ledger, json)
+    limits = Limits(max_candidates)
+    run_shown(lambda observer: resume(ledger, observer, limits, on_board_loss), ledger, json)

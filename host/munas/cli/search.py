@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import JsonFlag
+from munas.cli.inputs import JsonFlag, OnBoardLossOption
 
 
 def command(
@@ -29,6 +29,7 @@ def command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
     ] = None,
+    on_board_loss: OnBoardLossOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Search for architectures within the experiment's bounds."""
@@ -44,6 +45,7 @@ def command(
         "latency.board": board,
         "latency.source": latency,
         "latency.engine": engine,
+        "latency.on_board_loss": on_board_loss,
         "search.workers": workers,
         "search.seed": seed,
     }

@@ -160,6 +160,9 @@ class _View:
         self.flying.pop(candidate.candidate_id, None)
         self.rows.append((row, feasible))
 
+    def revising(self, candidates: int, why: str) -> None:
+        self.note = f"Reading the latencies of {candidates} candidates anew: {why}"
+
     def testing(self, candidates: int) -> None:
         self.note = f"Testing {candidates} candidates of the front"
 
@@ -199,6 +202,10 @@ class PlainView(_View):
         total = self.start.rounds if self.start else 0
         text = f"[{self.done()}/{total}] candidate {row.candidate_id}: {_describe(row, feasible)}"
         console.print(text, soft_wrap=True)
+
+    def revising(self, candidates: int, why: str) -> None:
+        super().revising(candidates, why)
+        console.print(self.note)
 
     def testing(self, candidates: int) -> None:
         super().testing(candidates)

@@ -119,10 +119,14 @@ class Pruning(Section):
     enabled: Literal[False] = False
 
 
+OnBoardLoss = Literal["pause", "rescore"]
+
+
 class LatencySection(Section):
     source: Literal["auto", "measured", "predicted", "mac"] = "auto"
     board: str = "emulated_stm32l4r5"
     engine: Literal["tflm", "aot"] | None = None
+    on_board_loss: OnBoardLoss = "pause"
 
 
 class Experiment(Section):

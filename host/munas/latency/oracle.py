@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from munas.cost import Graph
-from munas.deploy.evaluate import GoldenRunner
+from munas.deploy.golden import HOST_ARENA_BYTES
+from munas.deploy.golden_process import golden_outputs
 from munas.deploy.model_file import constant, kind_of, load_model, read_graph, shape_of
 from munas.errors import ConvertError, InfrastructureError
 
@@ -92,14 +93,22 @@ def check_model(name: str, data: bytes) -> CheckedModel:
                 f"{name} has the operator {kind}, which no engine here runs.",
                 f"There are: {', '.join(sorted(TFLM_OPERATORS))}.",
             )
+    _check_sizes(name, graph)
     _check_constants(name, model)
     for kind, operator in zip(kinds, graph.operators, strict=True):
         _check_operator(name, kind, operator)
+    try:
+        read = read_graph(model)
+    except Exception as error:  # a damaged file has many ways to contradict itself
+        raise ConvertError(
+            f"{name} is damaged: {type(error).__name__} while reading its operators.",
+            "Convert or copy the model again.",
+        ) from None
     return CheckedModel(
         name=name,
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
-        graph=read_graph(model),
+        graph=read,
         kinds=kinds,
         input_shape=shape_of(graph.tensors[graph.inputs[0]])[1:],
     )
@@ -135,6 +144,17 @@ def _check_operator(name: str, kind: str, operator: Any) -> None:
     raise ConvertError(f"{name} is damaged: a {kind} {wrong}.", "Convert or copy the model again.")
 
 
+def _check_sizes(name: str, graph: Any) -> None:
+    """A tensor that no microcontroller holds is damage; the host would choke on it first."""
+    for tensor in graph.tensors:
+        elements = prod(shape_of(tensor))
+        if elements > HOST_ARENA_BYTES:
+            raise ConvertError(
+                f"{name} has a tensor of {elements:,} elements, more than any board here holds.",
+                "Use a smaller model; if it is small, the file is damaged: copy it again.",
+            )
+
+
 def _check_constants(name: str, model: Any) -> None:
     """A constant that is shorter than its shape would be read beyond its end."""
     sizes = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 7: 2, 9: 1}  # by TensorType
@@ -152,11 +172,10 @@ def _check_constants(name: str, model: Any) -> None:
 def ask_oracle(model: CheckedModel, count: int = 3) -> Oracle:
     """Golden outputs on `count` random inputs, by the tflite-micro wheel.
 
-    Raises ConvertError where TensorFlow Lite Micro refuses the model.
+    Raises ConvertError where TensorFlow Lite Micro refuses the model or breaks down on it.
     """
     inputs = tuple(model.input(index) for index in range(count))
     try:
-        runner = GoldenRunner(model.data)
+        return Oracle(inputs, golden_outputs(model.data, inputs))
     except InfrastructureError as error:
         return Oracle(inputs, None, error.what)
-    return Oracle(inputs, tuple(runner.run(stored).tobytes() for stored in inputs))

@@ -50,11 +50,13 @@ def choose(
     around: Surroundings,
     *,
     only: LatencySource | None = None,
+    after: LatencySource | None = None,
 ) -> Choice:
     """Decide once.
 
-    `only` holds a run that goes on to the source that it began with, whatever else is at hand now.
-    Raises InfrastructureError where what is asked for is not at hand.
+    `only` holds a run that goes on to the source that it began with, whatever else is at hand now;
+    `after` is a source that was lost: what ranks below it is taken. Raises InfrastructureError
+    where what is asked for is not at hand.
     """
     emulated, emulation = around.emulated(board)
     unit = around.attached(board)
@@ -67,6 +69,8 @@ def choose(
         (LatencySource.PREDICTED, board if on_emulation else None, f"predictor {on_emulation}"),
         (LatencySource.MAC, board, f"no {board} is attached; {emulation}"),
     ]
+    if after is not None:
+        ranked = ranked[[source for source, _, _ in ranked].index(after) + 1 :]
     wanted = {
         "auto": set(LatencySource),
         "measured": {LatencySource.SILICON, LatencySource.EMULATED},

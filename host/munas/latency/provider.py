@@ -28,7 +28,7 @@ class LatencyProvider(Protocol):
 
     `needs_model` says whether `read` wants the converted model; without it `model` may be null.
     `read` raises MunasErrors: those with exit code 2 concern the model (the candidate fails), those
-    with exit code 3 the board (the run pauses).
+    with exit code 3 the board.
     """
 
     source: LatencySource
@@ -40,6 +40,9 @@ class LatencyProvider(Protocol):
 
     def screened_us(self, costs: Cost) -> int | None:
         """The latency that `read` will give, where it follows from the costs alone."""
+
+    def renew(self) -> None:
+        """Bring the source back to where it began. Raises MunasErrors where that fails."""
 
     def close(self) -> None: ...
 
@@ -87,6 +90,9 @@ class MacProvider:
 
     def screened_us(self, costs: Cost) -> int | None:
         return self.model.latency_us(costs.macs) if self.model else None
+
+    def renew(self) -> None:
+        """Nothing drifts."""
 
     def close(self) -> None:
         """Nothing is held."""

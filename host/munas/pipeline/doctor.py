@@ -85,7 +85,7 @@ def _guarded(name: str, look: Callable[[], str], state: State) -> Check:
 
 def _golden() -> Check:
     def look() -> str:
-        from munas.deploy.evaluate import golden_version
+        from munas.deploy.golden import golden_version
 
         return golden_version()
 

@@ -12,11 +12,13 @@ from munas.cost import Cost
 from munas.errors import MunasError
 from munas.latency import Reading
 from munas.search import Candidate, Evaluation, screened_values
-from munas.store import ResultRow
+from munas.store import ResultRow, RevisionReason, RevisionRow
 from munas.units import LatencySource, Memory, MemorySource
 
+_MEASURED = (LatencySource.SILICON, LatencySource.EMULATED)
 
-def evaluation_of(row: ResultRow) -> Evaluation:
+
+def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
     """What the search is told of a row of the ledger."""
     kept = row.evaluation
     return Evaluation(
@@ -61,6 +63,56 @@ def trained_row(
     )
 
 
+def revised_row(
+    row: ResultRow, reading: Reading | Mapping[str, str], *, asked: int, reason: RevisionReason
+) -> RevisionRow:
+    """A result under a new reading, or under the fault that came of reading it again."""
+    number, rung = row.candidate_id, row.rung
+    if not isinstance(reading, Reading):
+        return RevisionRow(
+            candidate_id=number,
+            rung=rung,
+            asked=asked,
+            reason=reason,
+            status="failed",
+            error=dict(reading),
+        )
+    values = {
+        name: value
+        for name, value in dict(row.evaluation.get("values", {})).items()
+        if name not in ("latency_us", "arena_used_bytes")
+    }
+    read, sources = _read_values(reading)
+    latency, arena = reading.latency, reading.arena
+    return RevisionRow(
+        candidate_id=number,
+        rung=rung,
+        asked=asked,
+        reason=reason,
+        status=row.status,
+        evaluation={"values": values | read, "sources": sources},
+        latency_us=latency.latency_us,
+        latency_source=latency.source.value,
+        arena_used_bytes=arena.memory_bytes if arena else None,
+        arena_source=arena.source.value if arena else None,
+        board=latency.board,
+        engine=latency.engine if latency.source in _MEASURED else None,
+    )
+
+
+def _read_values(reading: Reading) -> tuple[dict[str, float], dict[str, str]]:
+    """What a reading adds to an evaluation, and where it comes from."""
+    values: dict[str, float] = {}
+    sources: dict[str, str] = {}
+    if reading.latency.latency_us is not None:
+        values["latency_us"] = reading.latency.latency_us
+        sources["latency_us"] = reading.latency.source.value
+    if reading.arena is not None:
+        values["arena_used_bytes"] = reading.arena.memory_bytes
+        sources["arena_used_bytes"] = reading.arena.source.value
+    return values, sources
+
+
 def _row(
     candidate: Candidate,
     costs: Cost,
@@ -72,19 +124,12 @@ def _row(
     weights_sha256: str | None = None,
 ) -> ResultRow:
     latency = reading.latency
-    values: dict[str, float] = screened_values(costs)
-    sources: dict[str, str] = {}
-    if latency.latency_us is not None:
-        values["latency_us"] = latency.latency_us
-        sources["latency_us"] = latency.source.value
-    if arena is not None:
-        values["arena_used_bytes"] = arena.memory_bytes
-        sources["arena_used_bytes"] = arena.source.value
+    read, sources = _read_values(Reading(latency, arena))
+    values = screened_values(costs) | read
     if "flash_bytes" in answer:
         values["flash_bytes"] = answer["flash_bytes"]
     if "val_accuracy_int8" in answer:
         values["error"] = 1.0 - answer["val_accuracy_int8"]
-    measured = latency.source in (LatencySource.SILICON, LatencySource.EMULATED)
     return ResultRow(
         candidate_id=candidate.candidate_id,
         status=status,
@@ -98,7 +143,7 @@ def _row(
         arena_source=arena.source.value if arena else None,
         flash_bytes=answer.get("flash_bytes"),
         board=latency.board,
-        engine=latency.engine if measured else None,
+        engine=latency.engine if latency.source in _MEASURED else None,
         model_sha256=answer.get("model_sha256"),
         weights_sha256=weights_sha256,
         stage_s={name: round(seconds, 3) for name, seconds in stage_s.items()},

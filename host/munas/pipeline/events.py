@@ -37,6 +37,9 @@ class Observer(Protocol):
 
     def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None: ...
 
+    def revising(self, candidates: int, why: str) -> None:
+        """Latencies and arenas of so many candidates are read anew."""
+
     def testing(self, candidates: int) -> None: ...
 
 
@@ -54,6 +57,9 @@ class Silent:
 
     def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None:
         del candidate, row, feasible
+
+    def revising(self, candidates: int, why: str) -> None:
+        del candidates, why
 
     def testing(self, candidates: int) -> None:
         del candidates

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from munas.errors import WorkerError
-from munas.pipeline.protocol import read_message, write_message
 from munas.pipeline.tasks import Answer
+from munas.pipes import read_message, write_message
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -148,9 +148,9 @@ class _Slot(threading.Thread):
     def _ask(self, job: _Job) -> Answer:
         process = self.process or self._start()
         assert process.stdin is not None and process.stdout is not None
-        write_message(process.stdin, job.task, job.blobs)  # type: ignore[arg-type]
+        write_message(process.stdin, job.task, job.blobs)
         while True:
-            message = read_message(process.stdout)  # type: ignore[arg-type]
+            message = read_message(process.stdout)
             if message is None:
                 raise WorkerError("it ended without an answer")
             header, blobs = message
@@ -171,7 +171,7 @@ class _Slot(threading.Thread):
         )
         self.done = 0
         assert self.process.stdin is not None
-        write_message(self.process.stdin, self.executor.settings)  # type: ignore[arg-type]
+        write_message(self.process.stdin, self.executor.settings)
         return self.process
 
     def kill(self) -> int | None:

@@ -4,20 +4,36 @@ screen (exact costs) → latency and arena (a board, before any training) → tr
 A candidate outside a hard bound leaves at the first stage that shows it. The ledger is written
 before the search is told, so a run killed at any point resumes where it was: candidates with a
 result are told again, those without are evaluated again.
+
+A board that is lost pauses the run, or its candidates are scored anew by the next source. A board
+whose canary has moved has the candidates of the doubtful window measured again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any
 
+from munas.arch import Architecture
+from munas.boards.session import BOARD_LOST
 from munas.cost import Cost, cost
-from munas.errors import ExitCode, InfrastructureError, LedgerError, MunasError
+from munas.errors import (
+    BoardFaultError,
+    DeadlineError,
+    ExitCode,
+    ImplausibleError,
+    InfrastructureError,
+    LedgerError,
+    MunasError,
+    TransportError,
+    WorkerError,
+)
 from munas.experiment import Experiment
-from munas.latency import LatencyProvider, Reading
+from munas.latency import Choice, LatencyProvider, Reading
+from munas.latency.measured import CanaryMovedError
 from munas.pipeline.evaluation import (
     error_dict,
     evaluation_of,
@@ -27,43 +43,33 @@ from munas.pipeline.evaluation import (
 )
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
+from munas.pipeline.flight import Flight, Stages
+from munas.pipeline.front import test_front
+from munas.pipeline.revise import Cause, CurrentSource, Reviser, ScreenFor, distrusted
 from munas.search import Candidate, Search
 from munas.store import (
     CandidateRow,
     EventRow,
-    FinalRow,
     Ledger,
     MeasurementRow,
     ResultRow,
+    RevisionReason,
 )
+from munas.units import LatencySource
 
 # This many candidates in a row that fail for other reasons than themselves stop the run.
 FAILURES_IN_A_ROW = 4
-_BLAMELESS = {"worker", "internal", "infrastructure"}
+# A fault of one measurement, after which the board is usable again.
+_OF_ONE_MEASUREMENT = (TransportError, DeadlineError, BoardFaultError, ImplausibleError)
+_BLAMELESS = {fault.name for fault in (*_OF_ONE_MEASUREMENT, WorkerError, InfrastructureError)} | {
+    "internal"
+}
+
+NextSource = Callable[[LatencySource], "tuple[LatencyProvider, Choice] | None"]
 
 
-@dataclass
-class _Flight:
-    """A candidate on its way through the stages."""
-
-    candidate: Candidate
-    costs: Cost
-    stage: str
-    stage_s: dict[str, float]
-    reading: Reading | None = None
-
-
-@dataclass
-class Stages:
-    """Where the wall time of this process went, in seconds."""
-
-    wall_s: float = 0.0
-    waiting_s: float = 0.0
-
-    @property
-    def overhead_s(self) -> float:
-        """What the search itself took: wall time in which it was not waiting for an evaluation."""
-        return self.wall_s - self.waiting_s
+def _of_one_measurement(error: MunasError) -> bool:
+    return isinstance(error, _OF_ONE_MEASUREMENT)
 
 
 class SearchRun:
@@ -78,21 +84,35 @@ class SearchRun:
         provider: LatencyProvider,
         observer: Observer,
         *,
+        screen_for: ScreenFor,
         max_candidates: int | None = None,
+        next_source: NextSource = lambda _lost: None,
+        lost: str | None = None,
+        reason: str = "",
     ) -> None:
+        """`screen_for` gives the search's screen under a provider (see Reviser).
+
+        `next_source` gives what takes the place of a source whose board was lost; null: the run
+        pauses. `lost` says why the run's source is gone since it was interrupted; `provider` is
+        then the next one. `reason` says why `provider` is used.
+        """
         self.ledger = ledger
         self.experiment = experiment
         self.search = search
         self.executor = executor
         self.provider = provider
         self.observer = observer
-        self.limit = min(search.settings.rounds, max_candidates or search.settings.rounds)
         self.times = Stages()
-        self._flights: dict[Future[Any], _Flight] = {}
+        self._flights: dict[Future[Any], Flight] = {}
         self._known = {row.candidate_id: row for row in ledger.results()}
+        rounds = search.settings.rounds
+        # What is done already is always told again.
+        self.limit = max(min(rounds, max_candidates or rounds), max(self._known, default=0))
         self._listed = {row.candidate_id: row for row in ledger.candidates()}
+        self.reviser = Reviser(ledger, search, executor, observer, screen_for)
+        self._next_source, self._lost, self._reason = next_source, lost, reason
         # One thread: a board measures one model at a time.
-        self._board = ThreadPoolExecutor(1, "munas-board") if provider.needs_model else None
+        self._board = ThreadPoolExecutor(1, "munas-board")
         self._failures = 0
 
     def run(self) -> None:
@@ -103,14 +123,30 @@ class SearchRun:
         """
         started = time.perf_counter()
         try:
+            self._replay()
             while self._fill() or self._flights:
                 self._collect()
-            self._test_front()
+            began = time.perf_counter()
+            test_front(self.ledger, self.executor, self.observer)
+            self.times.waiting_s += time.perf_counter() - began
             self.ledger.add_event(EventRow(kind="finished", detail={"candidates": self.limit}))
         finally:
             self.times.wall_s += time.perf_counter() - started
-            if self._board:
-                self._board.shutdown(wait=False, cancel_futures=True)
+            self._board.shutdown(wait=False, cancel_futures=True)
+
+    def _replay(self) -> None:
+        """Ask and tell again what the ledger holds, with revisions where they took effect."""
+        self.reviser.begin(self.provider, lost=self._lost is not None)
+        listed = min(len(self._listed), self.limit)
+        while self.search.can_ask and len(self.search.asked) < listed:
+            self.reviser.take_effect(self.provider)
+            self._admit(self.search.ask())
+        self.reviser.take_effect(self.provider)
+        if self._lost:
+            self._revise(None, "board-lost", self._lost)
+            self.reviser.use(self.provider)
+        elif doubtful := distrusted(self.ledger):
+            self._revise(doubtful, "canary-moved", "the board's canary had moved")
 
     def _fill(self) -> bool:
         """Ask for as many candidates as may be in flight; whether any was asked."""
@@ -149,10 +185,10 @@ class SearchRun:
                 )
             )
         self.observer.asked(candidate)
-        flight = _Flight(candidate, costs, "screen", {"screen": time.perf_counter() - began})
+        flight = Flight(candidate, costs, "screen", {"screen": time.perf_counter() - began})
         self._after_screen(flight)
 
-    def _after_screen(self, flight: _Flight) -> None:
+    def _after_screen(self, flight: Flight) -> None:
         if self.provider.needs_model:
             task = {
                 "task": "convert",
@@ -164,7 +200,7 @@ class SearchRun:
         flight.reading = self.provider.read(flight.candidate.architecture, flight.costs, None)
         self._after_reading(flight)
 
-    def _after_reading(self, flight: _Flight) -> None:
+    def _after_reading(self, flight: Flight) -> None:
         """Train only what can still win: a hard bound that is broken already ends it here."""
         assert flight.reading is not None
         row = screened_row(flight.candidate, flight.costs, flight.reading, flight.stage_s)
@@ -186,7 +222,7 @@ class SearchRun:
 
         self._launch(flight, "train", self.executor.submit(task, progress=progress))
 
-    def _launch(self, flight: _Flight, stage: str, future: Future[Any]) -> None:
+    def _launch(self, flight: Flight, stage: str, future: Future[Any]) -> None:
         flight.stage = stage
         self._flights[future] = flight
 
@@ -196,17 +232,24 @@ class SearchRun:
         done, _ = wait(self._flights, timeout=1.0, return_when=FIRST_COMPLETED)
         self.times.waiting_s += time.perf_counter() - began
         for future in sorted(done, key=lambda f: self._flights[f].candidate.candidate_id):
-            flight = self._flights.pop(future)
+            flight = self._flights.pop(future, None)
+            if flight is None:  # recalled when the board of another one was lost
+                continue
             try:
                 self._advance(flight, future)
             except LedgerError:
                 raise
+            except CanaryMovedError as error:
+                self._distrust(flight, error)
+            except BOARD_LOST as error:
+                self._switch(flight, error)
             except MunasError as error:
-                if flight.stage == "measure" and error.exit_code == ExitCode.INFRASTRUCTURE:
+                board = error.exit_code == ExitCode.INFRASTRUCTURE
+                if flight.stage == "measure" and board and not _of_one_measurement(error):
                     raise
                 self._fail(flight, error_dict(error))
 
-    def _advance(self, flight: _Flight, future: Future[Any]) -> None:
+    def _advance(self, flight: Flight, future: Future[Any]) -> None:
         if flight.stage == "measure":
             flight.reading, flight.stage_s["measure"] = future.result()
             self._keep_measurement(flight)
@@ -218,7 +261,6 @@ class SearchRun:
             return
         flight.stage_s.update(answer["stage_s"])
         if flight.stage == "convert":
-            assert self._board is not None
             self._launch(flight, "measure", self._board.submit(self._read, flight, blobs["model"]))
             return
         assert flight.reading is not None
@@ -230,13 +272,13 @@ class SearchRun:
         artifacts = {answer["model_sha256"]: blobs["model"], weights_sha256: blobs["weights"]}
         self._finish(flight, row, artifacts)
 
-    def _read(self, flight: _Flight, model: bytes) -> tuple[Reading, float]:
+    def _read(self, flight: Flight, model: bytes) -> tuple[Reading, float]:
         """Measure, on the board's thread: the reading and the seconds that it took."""
         began = time.perf_counter()
         reading = self.provider.read(flight.candidate.architecture, flight.costs, model)
         return reading, time.perf_counter() - began
 
-    def _keep_measurement(self, flight: _Flight) -> None:
+    def _keep_measurement(self, flight: Flight) -> None:
         assert flight.reading is not None
         latency, measurement = flight.reading.latency, flight.reading.measurement
         if measurement is not None:
@@ -250,7 +292,7 @@ class SearchRun:
                 )
             )
 
-    def _fail(self, flight: _Flight, error: dict[str, str]) -> None:
+    def _fail(self, flight: Flight, error: dict[str, str]) -> None:
         self._failures = self._failures + 1 if error["name"] in _BLAMELESS else 0
         if self._failures >= FAILURES_IN_A_ROW:
             raise InfrastructureError(
@@ -261,7 +303,7 @@ class SearchRun:
         self._finish(flight, failed_row(flight.candidate, error, flight.stage_s))
 
     def _finish(
-        self, flight: _Flight, row: ResultRow, artifacts: dict[str, bytes] | None = None
+        self, flight: Flight, row: ResultRow, artifacts: dict[str, bytes] | None = None
     ) -> None:
         self.ledger.add_result(row, artifacts)
         evaluation = evaluation_of(row)
@@ -270,25 +312,68 @@ class SearchRun:
         self.search.tell(flight.candidate, evaluation)
         self.observer.finished(flight.candidate, row, feasible=feasible)
 
-    def _test_front(self) -> None:
-        """Touch the test set, once, for the candidates of the front."""
-        tested = {row.candidate_id for row in self.ledger.finals()}
-        rows = {row.candidate_id: row for row in self.ledger.results()}
-        front = [int(row["candidate_id"]) for row in self.ledger.front()]
-        todo = [number for number in front if number not in tested]
-        if not todo:
-            return
-        self.observer.testing(len(todo))
-        futures = {}
-        for number in todo:
-            model = self.ledger.get_artifact(str(rows[number].model_sha256))
-            futures[number] = self.executor.submit({"task": "test"}, {"model": model})
-        began = time.perf_counter()
-        for number, future in futures.items():
-            answer, _ = future.result()
-            if "error" in answer:
-                raise InfrastructureError(answer["error"]["message"], answer["error"]["mend"])
-            self.ledger.add_final(
-                FinalRow(candidate_id=number, test_accuracy_int8=answer["test_accuracy_int8"])
-            )
-        self.times.waiting_s += time.perf_counter() - began
+    def _distrust(self, flight: Flight, moved: CanaryMovedError) -> None:
+        """Measure the candidates of the doubtful window again, once the board is as it was.
+
+        Raises the fault where it is not; a resumed run then measures them first.
+        """
+        numbers = [
+            candidate.candidate_id
+            for candidate in self.search.asked
+            if candidate.architecture_sha256 in moved.window
+        ]
+        detail = {"candidates": numbers, **moved.as_dict()}
+        self.ledger.add_event(EventRow(kind="canary-moved", detail=detail))
+        waiting = [flight, *self._recall()]
+        self._board.submit(self.provider.renew).result()
+        self._revise(numbers, "canary-moved", moved.what)
+        for each in waiting:
+            self._after_screen(each)
+
+    def _switch(self, flight: Flight, lost: MunasError) -> None:
+        """Go on with the next source, by which all candidates are scored anew.
+
+        Raises `lost` where there is none, or the run is to pause.
+        """
+        old = self.provider
+        following = self._next_source(old.source)
+        if following is None:
+            raise lost
+        waiting = [flight, *self._recall()]
+        self._board.submit(old.close).result()
+        self.provider, choice = following
+        self._reason = choice.reason
+        self._revise(None, "board-lost", lost.what)
+        self.reviser.use(self.provider)
+        for each in waiting:
+            self._after_screen(each)
+
+    def _recall(self) -> list[Flight]:
+        """Take back the candidates that wait for the board."""
+        futures = [f for f, flight in self._flights.items() if flight.stage == "measure"]
+        for future in futures:
+            future.cancel()
+        wait(futures)
+        return [self._flights.pop(future) for future in futures]
+
+    def _revise(self, numbers: Sequence[int] | None, reason: RevisionReason, why: str) -> None:
+        """Read the latencies of these candidates (null: of all) anew, those in training too."""
+        training = {
+            flight.candidate.candidate_id: future
+            for future, flight in self._flights.items()
+            if flight.stage == "train"
+            and (numbers is None or flight.candidate.candidate_id in numbers)
+        }
+        provider = self.provider
+        source = CurrentSource(provider.source, str(provider.board), provider.engine, self._reason)
+        cause = Cause(reason, why, numbers)
+        found = self.reviser.revise(cause, training.keys(), provider, source, self._read_now)
+        for number, future in training.items():
+            reading = found[number]
+            if isinstance(reading, Reading):
+                self._flights[future].reading = reading
+            else:
+                self._fail(self._flights.pop(future), dict(reading))
+
+    def _read_now(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading:
+        return self._board.submit(self.provider.read, architecture, costs, model).result()

@@ -6,6 +6,7 @@ Everything that the command line does with a search goes through `start` and `re
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from munas.cost import Cost
-from munas.errors import BadInputError
+from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment, parse_experiment
-from munas.experiment.schema import Data
+from munas.experiment.schema import Data, OnBoardLoss
 from munas.latency import Choice, LatencyProvider, MacProvider
 from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
-from munas.pipeline.run import SearchRun
-from munas.pipeline.sources import provider_for
-from munas.search import Objective, Search, SearchSettings, cost_screen
+from munas.pipeline.revise import ScreenFor, current_source
+from munas.pipeline.run import NextSource, SearchRun
+from munas.pipeline.sources import EngineName, provider_for
+from munas.search import Objective, Screen, Search, SearchSettings, cost_screen
 from munas.store import EventRow, Ledger, RunInfo
 from munas.units import LatencySource
+
+log = logging.getLogger(__name__)
 
 _VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
 
@@ -79,7 +83,7 @@ def start(
     with Ledger.create(path, run) as ledger:
         ledger.add_event(EventRow(kind="started"))
         notices = (dataset.notice,) if dataset.notice else ()
-        return _go(ledger, experiment, provider, observer, limits, notices)
+        return _go(ledger, experiment, _Latencies(provider, choice), observer, limits, notices)
 
 
 def new_ledger_path(name: str) -> Path:
@@ -107,14 +111,19 @@ def status(path: Path) -> dict[str, Any]:
             "rounds": experiment.search.rounds,
             "done": done,
             "counts": ledger.status_counts(),
-            "latency_source": ledger.run.identity["latency_source"],
+            "latency_source": current_source(ledger).source.value,
             "bounds": experiment.bounds.given(),
             "front": ledger.front(),
         }
 
 
-def resume(path: Path, observer: Observer, limits: Limits) -> dict[str, Any]:
-    """Go on with the search of a ledger; done when it is done already."""
+def resume(
+    path: Path, observer: Observer, limits: Limits, on_board_loss: OnBoardLoss | None = None
+) -> dict[str, Any]:
+    """Go on with the search of a ledger; done when it is done already.
+
+    `on_board_loss` takes the place of what the experiment says.
+    """
     with Ledger.open(path) as ledger:
         experiment = parse_experiment(dict(ledger.run.experiment), str(path))
         identity = ledger.run.identity
@@ -126,10 +135,12 @@ def resume(path: Path, observer: Observer, limits: Limits) -> dict[str, Any]:
         notices = (
             (f"Versions changed since the run began ({', '.join(changed)}).",) if changed else ()
         )
-        began_with = LatencySource(identity["latency_source"])
-        provider, _ = provider_for(experiment, source=began_with, engine=identity["engine"])
+        if on_board_loss is not None:
+            latency = experiment.latency.model_copy(update={"on_board_loss": on_board_loss})
+            experiment = experiment.model_copy(update={"latency": latency})
+        latencies = _latencies_again(ledger, experiment)
         ledger.add_event(EventRow(kind="resumed"))
-        return _go(ledger, experiment, provider, observer, limits, notices)
+        return _go(ledger, experiment, latencies, observer, limits, notices)
 
 
 def _check_bounds(experiment: Experiment) -> None:
@@ -150,13 +161,12 @@ def _refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:
         )
 
 
-def _search(experiment: Experiment, identity: Any, provider: LatencyProvider) -> Search:
+def _search(experiment: Experiment, identity: Any) -> Search:
     section = experiment.search
-    objective = Objective(experiment.bounds.given(), experiment.objective.kind)
     settings = SearchSettings(
         input=tuple(identity["input"]),
         classes=identity["classes"],
-        objective=objective,
+        objective=Objective(experiment.bounds.given(), experiment.objective.kind),
         space=experiment.space.name,
         sampling=experiment.space.sampling,
         algorithm=section.algorithm,
@@ -166,26 +176,81 @@ def _search(experiment: Experiment, identity: Any, provider: LatencyProvider) ->
         seed=identity["seed"],
         lag=identity["lag"],
     )
-    if objective.kind == "chebyshev":
-        return Search(settings)
+    return Search(settings)
 
-    def derived(costs: Cost) -> dict[str, float]:
-        latency_us = provider.screened_us(costs)
-        return {} if latency_us is None else {"latency_us": latency_us}
 
-    return Search(settings, cost_screen(objective.bounds, derived))
+def _screen_for(experiment: Experiment) -> ScreenFor:
+    """The search's screen under a provider; the paper's objective has soft bounds and no screen."""
+    bounds = experiment.bounds.given()
+
+    def screen_for(provider: LatencyProvider | None) -> Screen | None:
+        if experiment.objective.kind == "chebyshev":
+            return None
+
+        def derived(costs: Cost) -> dict[str, float]:
+            latency_us = None if provider is None else provider.screened_us(costs)
+            return {} if latency_us is None else {"latency_us": latency_us}
+
+        return cost_screen(bounds, derived)
+
+    return screen_for
+
+
+@dataclass(frozen=True)
+class _Latencies:
+    """A run's provider; `lost` says why it is not the one that the run had before."""
+
+    provider: LatencyProvider
+    choice: Choice
+    lost: str | None = None
+
+
+def _next_source(experiment: Experiment, engine: EngineName | None) -> NextSource:
+    """What takes the place of a lost source, where the experiment says so and there is one."""
+
+    def following(lost: LatencySource) -> tuple[LatencyProvider, Choice] | None:
+        if experiment.latency.on_board_loss == "pause":
+            return None
+        try:
+            provider, choice = provider_for(experiment, engine=engine, after=lost)
+            if isinstance(provider, MacProvider) and provider.model is None:
+                _refuse_latency_bound(experiment, choice)
+        except (InfrastructureError, BadInputError) as error:
+            log.warning("No source takes the place of %s: %s", lost, error.what)
+            return None
+        return provider, choice
+
+    return following
+
+
+def _latencies_again(ledger: Ledger, experiment: Experiment) -> _Latencies:
+    """The source that the run has, or the next one where it is gone and may be replaced."""
+    now = current_source(ledger)
+    engine = ledger.run.identity["engine"]
+    try:
+        return _Latencies(*provider_for(experiment, source=now.source, engine=engine))
+    except InfrastructureError as lost:
+        following = _next_source(experiment, engine)(now.source)
+        if following is None:
+            if experiment.latency.on_board_loss == "pause":
+                lost.mend += (
+                    "\nOr have all candidates scored by what is at hand: munas resume "
+                    f"{ledger.path} --on-board-loss rescore"
+                )
+            raise
+        return _Latencies(*following, lost=lost.what)
 
 
 def _go(
     ledger: Ledger,
     experiment: Experiment,
-    provider: LatencyProvider,
+    latencies: _Latencies,
     observer: Observer,
     limits: Limits,
     notices: tuple[str, ...],
 ) -> dict[str, Any]:
     identity = ledger.run.identity
-    search = _search(experiment, identity, provider)
+    search = _search(experiment, identity)
     observer.started(
         RunStart(
             name=experiment.name,
@@ -196,21 +261,26 @@ def _go(
             workers=identity["workers"],
             lag=identity["lag"],
             bounds=experiment.bounds.given(),
-            latency_source=identity["latency_source"],
-            latency_reason=identity["latency_reason"],
+            latency_source=latencies.choice.source.value,
+            latency_reason=latencies.choice.reason,
             notices=notices,
         )
     )
     executor = _executor(experiment.data, identity)
+    run = None
     try:
         run = SearchRun(
             ledger,
             experiment,
             search,
             executor,
-            provider,
+            latencies.provider,
             observer,
+            screen_for=_screen_for(experiment),
             max_candidates=limits.max_candidates,
+            next_source=_next_source(experiment, identity["engine"]),
+            lost=latencies.lost,
+            reason=latencies.choice.reason,
         )
         run.run()
     except KeyboardInterrupt:
@@ -218,7 +288,7 @@ def _go(
         raise
     finally:
         executor.close()
-        provider.close()
+        (run.provider if run else latencies.provider).close()
     return summary(ledger, run.times.wall_s, run.times.overhead_s)
 
 

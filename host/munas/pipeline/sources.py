@@ -46,16 +46,18 @@ def provider_for(
     *,
     source: LatencySource | None = None,
     engine: EngineName | None = None,
+    after: LatencySource | None = None,
 ) -> tuple[LatencyProvider, Choice]:
     """The provider of a run's latencies and why it was chosen.
 
-    A run that goes on names the `source` and the `engine` that it began with. Raises BadInputError
+    A run that goes on names the `source` and the `engine` that it began with, or the source `after`
+    which the next one is wanted because it was lost. Raises BadInputError
     for a board that does not exist, InfrastructureError where the source that was asked for is not
     at hand.
     """
     section = experiment.latency
     board = find_board(section.board)
-    choice = choose(section.source, section.board, _ThisMachine(), only=source)
+    choice = choose(section.source, section.board, _ThisMachine(), only=source, after=after)
     wanted = engine or section.engine
     if choice.source in (LatencySource.SILICON, LatencySource.EMULATED):
         from munas.latency.engine import choose_engine

@@ -48,6 +48,7 @@ class Tasks:
             "train": self.train,
             "convert": self.convert,
             "test": self.test,
+            "arena": self.arena,
         }
         try:
             return kinds[task["task"]](task, blobs, progress)
@@ -57,7 +58,8 @@ class Tasks:
     def train(self, task: dict[str, Any], _blobs: dict[str, bytes], progress: Progress) -> Answer:
         """Train, convert to int8, and evaluate the int8 model on the validation split."""
         from munas.deploy.convert import convert
-        from munas.deploy.evaluate import GoldenRunner, accuracy
+        from munas.deploy.evaluate import accuracy
+        from munas.deploy.golden import GoldenRunner
         from munas.train import train
 
         architecture = Architecture.from_dict(task["architecture"])
@@ -114,6 +116,12 @@ class Tasks:
         dataset = self.dataset()
         images = dataset.normalisation.apply(dataset.test.images)
         return {"test_accuracy_int8": accuracy(blobs["model"], images, dataset.test.labels)}, {}
+
+    def arena(self, _task: dict[str, Any], blobs: dict[str, bytes], _p: Progress) -> Answer:
+        """The arena of an int8 model on this host."""
+        from munas.deploy.golden import GoldenRunner
+
+        return {"host_arena_bytes": _host_arena(GoldenRunner, blobs["model"])}, {}
 
 
 def _host_arena(runner: Any, data: bytes) -> int | None:

@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from munas.pipeline.protocol import read_message, write_message
+from munas.pipes import read_message, write_message
 
 
 def main() -> None:

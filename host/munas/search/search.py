@@ -111,6 +111,13 @@ class Search:
         while self._told + 1 in self._results:
             self._told += 1
 
+    def revise(self, candidate: Candidate, evaluation: Evaluation) -> None:
+        """Replace what was told of a candidate; candidates asked from now on descend from that."""
+        number = candidate.candidate_id
+        if number not in self._results:
+            raise BadInputError(f"Candidate {number} has not been told, so not revised either.")
+        self._results[number] = Result(candidate, evaluation)
+
     def _parent(self, rng: Random, number: int) -> Candidate | None:
         """The winner of a tournament; null while the population is being filled."""
         settings = self.settings

@@ -1,4 +1,4 @@
-"""How the search's process and its workers talk: JSON headers and raw blobs over pipes.
+"""How a process and its children talk: JSON headers and raw blobs over pipes.
 
 A message is the length of its header (4 bytes, big-endian), the header as JSON, and the blobs whose
 names and lengths the header lists. No pickle, so a worker can be any process.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _LENGTH = struct.Struct(">I")
 
 
 def write_message(
-    stream: BinaryIO, header: Mapping[str, Any], blobs: Mapping[str, bytes] | None = None
+    stream: IO[bytes], header: Mapping[str, Any], blobs: Mapping[str, bytes] | None = None
 ) -> None:
     """Write one message and flush it. Raises OSError (BrokenPipeError) when nobody reads."""
     blobs = blobs or {}
@@ -27,7 +27,7 @@ def write_message(
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, bytes]] | None:
     """Read one message; null at the end of the stream, also in the middle of a message."""
     prefix = _exactly(stream, _LENGTH.size)
     if prefix is None:
@@ -45,7 +45,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, bytes]] | 
     return header, blobs
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes | None:
+def _exactly(stream: IO[bytes], count: int) -> bytes | None:
     parts = []
     while count:
         part = stream.read(count)

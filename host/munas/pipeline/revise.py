@@ -1,0 +1,231 @@
+"""Readings taken anew: after a board was lost, or after its canary moved.
+
+A result stays as it was written; a revision takes its place from then on, for the search as for the
+front, and a resumed run lets it take effect at the same point. All revisions of one cause are kept
+in one transaction with the event that tells of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from munas.arch import Architecture
+from munas.cost import Cost, cost
+from munas.errors import ExitCode, MunasError
+from munas.latency import LatencyProvider, Reading
+from munas.pipeline.evaluation import error_dict, evaluation_of, revised_row
+from munas.pipeline.events import Observer
+from munas.pipeline.executor import Executor
+from munas.search import Candidate, Screen, Search
+from munas.store import EventRow, Ledger, ResultRow, RevisionReason, RevisionRow
+from munas.units import LatencySource, Memory, MemorySource
+
+Fault = Mapping[str, str]
+Read = Callable[[Architecture, Cost, bytes | None], Reading]
+
+
+ScreenFor = Callable[[LatencyProvider | None], Screen | None]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why readings are taken anew, and of which candidates (null: of all)."""
+
+    reason: RevisionReason
+    why: str
+    candidates: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class CurrentSource:
+    """Where the latencies of a run come from now, and why."""
+
+    source: LatencySource
+    board: str
+    engine: str | None
+    reason: str
+
+
+def current_source(ledger: Ledger) -> CurrentSource:
+    """The source of the run's identity, or the one that took its place when a board was lost."""
+    found: Mapping[str, Any] = ledger.run.identity
+    for event in ledger.events():
+        if event.kind == "revised" and event.detail["reason"] == "board-lost":
+            found = event.detail
+    return CurrentSource(
+        LatencySource(found["latency_source"]),
+        found["board"],
+        found["engine"],
+        found["latency_reason"],
+    )
+
+
+def distrusted(ledger: Ledger) -> list[int]:
+    """Candidates whose measurements a moved canary made void and that were not measured since."""
+    numbers: set[int] = set()
+    for event in ledger.events():
+        if event.kind == "canary-moved":
+            numbers |= set(event.detail["candidates"])
+        elif event.kind == "revised":
+            numbers -= set(event.detail["candidates"])
+    return sorted(numbers)
+
+
+class Reviser:
+    """Revises what a search was told, now and when a run is replayed.
+
+    `screen_for` gives the search's screen under a provider; of null it gives the screen of sources
+    whose values only measuring tells.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        search: Search,
+        executor: Executor,
+        observer: Observer,
+        screen_for: ScreenFor,
+    ) -> None:
+        self._ledger = ledger
+        self._search = search
+        self._executor = executor
+        self._observer = observer
+        self._screen_for = screen_for
+        self._waiting = ledger.revisions()
+        self._switching = False
+
+    def begin(self, provider: LatencyProvider, *, lost: bool) -> None:
+        """Before a replay: `provider` is the run's, or the next one where its board was `lost`."""
+        self._switching = lost
+        self._choose_screen(provider)
+
+    def take_effect(self, provider: LatencyProvider) -> None:
+        """Tell the revisions that were made when as many candidates had been asked for as now."""
+        while self._waiting and self._waiting[0].asked <= len(self._search.asked):
+            row = self._waiting.pop(0)
+            self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
+        self._choose_screen(provider)
+
+    def use(self, provider: LatencyProvider) -> None:
+        """From now on the search screens by `provider`."""
+        self._switching = False
+        self._choose_screen(provider)
+
+    def _choose_screen(self, provider: LatencyProvider) -> None:
+        """A board that was lost measured: until then the search had no screen of latencies."""
+        measured = self._switching or any(row.reason == "board-lost" for row in self._waiting)
+        self._search.screen = self._screen_for(None if measured else provider)
+
+    def _candidate(self, number: int) -> Candidate:
+        return self._search.asked[number - 1]
+
+    def revise(
+        self,
+        cause: Cause,
+        training: Set[int],
+        provider: LatencyProvider,
+        source: CurrentSource,
+        read: Read,
+    ) -> dict[int, Reading | Fault]:
+        """Read anew, keep, and tell; the readings by candidate, those in `training` among them.
+
+        Raises MunasErrors that concern the board; nothing is kept then.
+        """
+        rows = [
+            row
+            for row in self._ledger.current_results()
+            if row.status != "failed"
+            and (cause.candidates is None or row.candidate_id in cause.candidates)
+        ]
+        numbers = sorted({row.candidate_id for row in rows} | set(training))
+        self._observer.revising(len(numbers), cause.why)
+        subjects = [self._candidate(number) for number in numbers]
+        found = dict(_readings(subjects, provider, self._executor, read))
+        _add_host_arena(rows, found, self._ledger, self._executor)
+        asked = len(self._search.asked)
+        for row in _keep(self._ledger, rows, found, source, cause, asked):
+            self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
+        return found
+
+
+def _readings(
+    subjects: Sequence[Candidate], provider: LatencyProvider, executor: Executor, read: Read
+) -> Iterator[tuple[int, Reading | Fault]]:
+    """Every subject's new reading, or the fault that lies with its model.
+
+    The next conversions run while one is measured. Raises MunasErrors that concern the board.
+    """
+    models = []
+    if provider.needs_model:
+        for subject in subjects:
+            task = {
+                "task": "convert",
+                "architecture": subject.architecture.as_dict(),
+                "seed": subject.candidate_id,
+            }
+            models.append(executor.submit(task))
+    for index, subject in enumerate(subjects):
+        model = None
+        if models:
+            answer, blobs = models[index].result()
+            if "error" in answer:
+                yield subject.candidate_id, answer["error"]
+                continue
+            model = blobs["model"]
+        try:
+            yield (
+                subject.candidate_id,
+                read(subject.architecture, cost(subject.architecture), model),
+            )
+        except MunasError as error:
+            if error.exit_code == ExitCode.INFRASTRUCTURE:
+                raise
+            yield subject.candidate_id, error_dict(error)
+
+
+def _add_host_arena(
+    rows: Sequence[ResultRow],
+    found: dict[int, Reading | Fault],
+    ledger: Ledger,
+    executor: Executor,
+) -> None:
+    """Complete readings without an arena by this host's, for rows that have a trained model."""
+    waiting = {}
+    for row in rows:
+        reading = found.get(row.candidate_id)
+        if isinstance(reading, Reading) and reading.arena is None and row.model_sha256:
+            blobs = {"model": ledger.get_artifact(row.model_sha256)}
+            waiting[row.candidate_id] = reading, executor.submit({"task": "arena"}, blobs)
+    for number, (reading, future) in waiting.items():
+        arena_bytes = future.result()[0].get("host_arena_bytes")
+        if arena_bytes is not None:
+            found[number] = replace(reading, arena=Memory(arena_bytes, MemorySource.HOST))
+
+
+def _keep(
+    ledger: Ledger,
+    rows: Sequence[ResultRow],
+    found: Mapping[int, Reading | Fault],
+    source: CurrentSource,
+    cause: Cause,
+    asked: int,
+) -> list[RevisionRow]:
+    """Write the revisions of `rows` and the event; all or nothing."""
+    revisions = [
+        revised_row(row, found[row.candidate_id], asked=asked, reason=cause.reason)
+        for row in rows
+        if row.candidate_id in found
+    ]
+    detail = {
+        "reason": cause.reason,
+        "candidates": sorted(found.keys() | set(cause.candidates or ())),
+        "asked": asked,
+        "latency_source": source.source.value,
+        "latency_reason": source.reason,
+        "board": source.board,
+        "engine": source.engine,
+    }
+    ledger.revise(revisions, EventRow(kind="revised", detail=detail))
+    return revisions
