@@ -183,7 +183,8 @@ def test_exit_codes_of_several() -> None:
     assert outcome_of([], 2) == ExitCode.DONE
     assert outcome_of(["convert", "infeasible"], 3) == ExitCode.BAD_INPUT
     assert outcome_of(["convert", "board-fault"], 3) == ExitCode.INFRASTRUCTURE
-    assert outcome_of(["convert"], 1) == ExitCode.NOTHING_MEASURED
+    assert outcome_of(["convert"], 1) == ExitCode.BAD_INPUT
+    assert outcome_of(["board-fault", "convert"], 2) == ExitCode.NOTHING_MEASURED
 
 
 def test_repeats_are_a_number_or_auto() -> None:

@@ -95,6 +95,29 @@ def test_says_what_ran_and_what_came_of_it(ledger: Ledger) -> None:
     }  # fmt: skip
 
 
+def test_mac_estimate_stands_beside_measured_latencies(
+    make: Callable[..., Ledger], fill: Callable[..., None], identity: dict[str, Any]
+) -> None:
+    constants = {"base_cycles": 40_000, "cycles_per_mac": 6.0, "clock_hz": 120_000_000}
+    identity |= {"mac_model": {**constants, "error_percent": 50}, "latency_source": "emulated"}
+    ledger = make(identity=identity)
+    fill(ledger, 24, latency_us=4321, latency_source="emulated")
+    reader = shown(ledger)
+    assert "Latency by MACs (µs) ±50 %" in reader.text
+    row = ledger.front()[0]
+    assert f"{round((40_000 + 6 * row['macs']) / 120):,}" in reader.text
+
+
+def test_tells_of_a_lost_board(ledger: Ledger) -> None:
+    """The sentence on latencies follows the source that they have now."""
+    detail = {
+        "reason": "board-lost", "candidates": [], "latency_source": "mac",
+        "latency_reason": "nucleo_l4r5zi was lost", "board": "nucleo_l4r5zi", "engine": None,
+    }  # fmt: skip
+    ledger.revise([], EventRow(kind="revised", detail=detail))
+    assert "Latency: mac, because nucleo_l4r5zi was lost" in shown(ledger).text
+
+
 def test_needs_no_network(ledger: Ledger) -> None:
     page = render(gather(ledger))
     reader = read(page)

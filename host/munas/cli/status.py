@@ -22,4 +22,4 @@ def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
     console.print(f"{found['name']}: {found['state']}, {found['done']} of {found['rounds']} rounds")
     console.print(counts or "no candidates yet")
     if found["done"]:
-        show_front(found["front"], found["bounds"])
+        show_front(found["front"], found["bounds"], found["mac_model"])

@@ -46,7 +46,7 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
     if json:
         typer.echo(encoder.dumps(found))
         return
-    show_front(found["front"], shown.bounds)
+    show_front(found["front"], shown.bounds, found["mac_model"])
     stages = ", ".join(f"{k} {v:.0f} s" for k, v in found["time_by_stage_s"].items() if v >= 0.5)
     console.print(
         f"{found['candidates']} candidates in {found['wall_s']:.0f} s of this call "
@@ -56,12 +56,28 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
     console.print(f"Report: munas report {found['ledger']}")
 
 
-def show_front(rows: list[dict[str, Any]], bounds: dict[str, float]) -> None:
-    """The front's table, or a warning that there is none."""
+def show_front(
+    rows: list[dict[str, Any]], bounds: dict[str, float], mac_model: dict[str, Any] | None
+) -> None:
+    """The front's table, or a warning that there is none.
+
+    Where latencies were measured and the board has a MAC model, its estimate stands beside them.
+    """
     if rows:
-        console.print(front_table(rows, bounds))
+        console.print(front_table(_with_estimates(rows, mac_model), bounds))
     else:
         console.print("Warning: no candidate is within all bounds.", style="yellow")
+
+
+def _with_estimates(
+    rows: list[dict[str, Any]], mac_model: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    from munas.latency import MacModel
+
+    if mac_model is None or any(row["latency_source"] in (None, "mac") for row in rows):
+        return rows
+    model = MacModel(**mac_model)
+    return [{**row, "mac_latency_us": model.latency_us(row["macs"])} for row in rows]
 
 
 # Title with unit, column of the candidates table, bound on it, what one unit of the title is.
@@ -70,6 +86,7 @@ _COLUMNS: tuple[tuple[str, str, str | None, float], ...] = (
     ("val\n%", "val_accuracy_int8", "error", 0.01),
     ("test\n%", "test_accuracy_int8", None, 0.01),
     ("latency\nms", "latency_us", "latency_us", 1000),
+    ("by MACs\nms", "mac_latency_us", None, 1000),
     ("MACs\nk", "macs", "macs", 1000),
     ("peak\nKiB", "peak_memory_bytes", "peak_memory_bytes", 1024),
     ("arena\nKiB", "arena_used_bytes", "arena_used_bytes", 1024),
@@ -110,7 +127,7 @@ def _number(name: str, value: float | None, unit: float) -> str:
         return "–"
     if name == "candidate_id":
         return str(value)
-    return f"{value / unit:,.{2 if name == 'latency_us' else 1}f}"
+    return f"{value / unit:,.{2 if name.endswith('latency_us') else 1}f}"
 
 
 def _cell(name: str, row: dict[str, Any]) -> str:

@@ -86,13 +86,16 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 all measured, 2 only bad models failed, 3 some failed on the board, 4 none measured."""
+        """0 all measured, 2 only bad models failed, 3 some failed on the board, 4 none measured.
+
+        Models that are all bad are 2, although none was measured: another board would not help.
+        """
         if not self._errors:
             return ExitCode.DONE
-        if len(self._errors) == self._done:
-            return ExitCode.NOTHING_MEASURED
         if MODEL_FAULTS.issuperset(self._errors):
             return ExitCode.BAD_INPUT
+        if len(self._errors) == self._done:
+            return ExitCode.NOTHING_MEASURED
         return ExitCode.INFRASTRUCTURE
 
     def note(self) -> None:

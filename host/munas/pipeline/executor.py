@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,8 @@ class LocalExecutor:
 
     `settings` is the first message to every worker: the data set, its hash, and `deterministic`
     (true unless given: one thread and bits that repeat). `log_folder` receives
-    one log a worker; it is made anew under the system's temporary folder where not given.
+    one log a worker; where not given it is made under the system's temporary folder, and removed
+    again when nothing was logged.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class LocalExecutor:
         self.tasks_per_worker = tasks_per_worker
         self.rss_limit_bytes = rss_limit_bytes
         self.log_folder = log_folder or Path(tempfile.mkdtemp(prefix="munas-workers-"))
+        self._folder_is_ours = log_folder is None
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._closing = threading.Event()
         self._slots = [_Slot(self, number) for number in range(workers)]
@@ -101,6 +104,9 @@ class LocalExecutor:
             slot.kill()
         for slot in self._slots:
             slot.join(timeout=5)
+        logs = self.log_folder.glob("*")
+        if self._folder_is_ours and not any(log.stat().st_size for log in logs):
+            shutil.rmtree(self.log_folder, ignore_errors=True)
 
 
 class _Slot(threading.Thread):

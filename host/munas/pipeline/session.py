@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from munas.boards.registry import find_board
 from munas.cost import Cost
 from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment, parse_experiment
@@ -22,7 +23,7 @@ from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
 from munas.pipeline.revise import ScreenFor, current_source
 from munas.pipeline.run import NextSource, SearchRun
-from munas.pipeline.sources import EngineName, provider_for
+from munas.pipeline.sources import EngineName, mac_model_of, provider_for
 from munas.search import Objective, Screen, Search, SearchSettings, cost_screen
 from munas.store import EventRow, Ledger, RunInfo
 from munas.units import LatencySource
@@ -61,6 +62,7 @@ def start(
     provider, choice = provider_for(experiment)
     if isinstance(provider, MacProvider) and provider.model is None:
         _refuse_latency_bound(experiment, choice)
+    estimate = mac_model_of(find_board(experiment.latency.board))
     identity = {
         "seed": experiment.search.seed,
         "workers": workers,
@@ -69,6 +71,7 @@ def start(
         "latency_reason": choice.reason,
         "board": choice.board,
         "engine": provider.engine,
+        "mac_model": estimate and asdict(estimate),
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
         "dataset_origin": dataset.origin,
@@ -114,6 +117,7 @@ def status(path: Path) -> dict[str, Any]:
             "latency_source": current_source(ledger).source.value,
             "bounds": experiment.bounds.given(),
             "front": ledger.front(),
+            "mac_model": ledger.run.identity.get("mac_model"),
         }
 
 
@@ -312,6 +316,7 @@ def summary(ledger: Ledger, wall_s: float, overhead_s: float) -> dict[str, Any]:
         "ledger": str(ledger.path),
         "candidates": len(ledger.results()),
         "front": ledger.front(),
+        "mac_model": ledger.run.identity.get("mac_model"),
         "wall_s": round(wall_s, 3),
         "time_by_stage_s": {stage: round(seconds, 3) for stage, seconds in stages.items()},
     }

@@ -74,10 +74,10 @@ def provider_for(
             reason = f"{choice.reason}; engine {chosen.name}: {chosen.reason}"
             choice = Choice(choice.source, choice.board, reason)
             return MeasuredProvider(choice.board, choice.source, chosen), choice
-    return MacProvider(board=section.board, model=_mac_model(board)), choice
+    return MacProvider(board=section.board, model=mac_model_of(board)), choice
 
 
-def _mac_model(board: BoardType) -> MacModel | None:
+def mac_model_of(board: BoardType) -> MacModel | None:
     """The board file's constants, where it has them."""
     constants = board.mac_model
     if constants is None:

@@ -6,10 +6,12 @@ Pure reading: this module knows the ledger's rows, not how a page looks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from munas.latency import MacModel
+from munas.pipeline.revise import current_source
 from munas.store import CandidateRow, EventRow, Ledger, ResultRow, RunInfo
 
 Record = Mapping[str, Any]
@@ -66,6 +68,13 @@ class Facts:
         done = {row["candidate_id"] for row in self.table}
         return [number for number in self.candidates if number not in done]
 
+    @property
+    def mac_model(self) -> MacModel | None:
+        """The board's MAC model, where latencies were measured and it has one."""
+        constants = self.run.identity.get("mac_model")
+        measured = {"silicon", "emulated"} >= set(self.sources("latency_us"))
+        return MacModel(**constants) if constants and measured else None
+
     def sources(self, resource: str) -> list[str]:
         """The distinct sources of a resource's known values, sorted."""
         column = SOURCES.get(resource)
@@ -88,7 +97,7 @@ def gather(ledger: Ledger) -> Facts:
     rounds = (experiment.get("search") or {}).get("rounds")
     return Facts(
         ledger=str(ledger.path),
-        run=ledger.run,
+        run=_run_now(ledger),
         table=tuple(table),
         candidates=candidates,
         bounds={name: value for name, value in given.items() if value is not None},
@@ -96,6 +105,18 @@ def gather(ledger: Ledger) -> Facts:
         wall_s=_wall_s(events, [row.finished_at for row in results]),
         state=_state(events, len({row.candidate_id for row in results}), rounds),
     )
+
+
+def _run_now(ledger: Ledger) -> RunInfo:
+    """The run with the source that its latencies have now: a lost board may have changed it."""
+    now = current_source(ledger)
+    changed = {
+        "latency_source": now.source.value,
+        "latency_reason": now.reason,
+        "board": now.board,
+        "engine": now.engine,
+    }
+    return replace(ledger.run, identity={**ledger.run.identity, **changed})
 
 
 def _stages(results: Iterable[ResultRow]) -> dict[str, float]:

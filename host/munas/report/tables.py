@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from munas.latency import MacModel
 from munas.report.facts import RESOURCES, SOURCES, Facts, Record
 from munas.report.words import architecture, number, percent
 
@@ -58,24 +59,32 @@ def _title(resource: str) -> str:
 
 def front_table(facts: Facts) -> str:
     """The front, least error first; columns of which nothing is known are left out."""
-    rows, shown = facts.front, _shown(facts)
+    rows, shown, model = facts.front, _shown(facts), facts.mac_model
     labels = {"board": "Board", "engine": "Engine", "epochs": ">Epochs", "rung": ">Rung"}
     known = [name for name in labels if any(row[name] is not None for row in rows)]
     head = [
         ">Candidate", ">Validation accuracy, int8", ">Test accuracy, int8 (test)",
-        *(_title(name) for name in shown), *(labels[name] for name in known), ">Parent",
-        "Morphism", "Architecture",
+        *(_title(name) for name in shown), *([_estimate_title(model)] if model else []),
+        *(labels[name] for name in known), ">Parent", "Morphism", "Architecture",
     ]  # fmt: skip
-    return table(head, (_front_row(row, shown, known) for row in rows))
+    return table(head, (_front_row(row, shown, known, model) for row in rows))
 
 
-def _front_row(row: Record, shown: Sequence[str], known: Sequence[str]) -> str:
+def _estimate_title(model: MacModel) -> str:
+    error = f" ±{model.error_percent:g} %" if model.error_percent is not None else ""
+    return f">Latency by MACs (µs){error}"
+
+
+def _front_row(
+    row: Record, shown: Sequence[str], known: Sequence[str], model: MacModel | None
+) -> str:
     test = row["test_accuracy_int8"]
     cells = [
         cell(str(row["candidate_id"]), "n"),
         cell(percent(row["val_accuracy_int8"]), "n"),
         cell(percent(test) if test is not None else "not tested", "n"),
         *(_resource(row, name) for name in shown),
+        *([cell(number(model.latency_us(row["macs"])), "n")] if model else []),
         *(_plain(row[name]) for name in known),
         cell(number(row["parent_id"]), "n"),
         cell(row["morphism"] or "drawn at random"),
