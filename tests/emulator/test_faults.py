@@ -104,7 +104,8 @@ def test_a_skipped_load_does_not_fault(build: Build, boot: Boot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "cfsr"), [(0x08000100, 1 << 17), (0x40000001, 1 << 0), (0x30000001, 1 << 8)]
+    ("target", "cfsr"),
+    [(0x08000100, 1 << 17), (0x40000001, 1 << 0), (0x30000001, 1 << 8), (0x1FFF7001, 1 << 8)],
 )
 def test_branches_to_nowhere(build: Build, boot: Boot, target: int, cfsr: int) -> None:
     assert words(boot(build(faulting("bx r0", target)))[1])[0] == cfsr

@@ -44,3 +44,14 @@ def test_a_folder_that_cannot_be_written_only_costs_time(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MUNAS_CACHE", str(tmp_path / "file"))
     assert call(NativeCode([TWICE], {}), 3) == 6
+
+
+def _inverse(value: int) -> int:
+    return 1 // value
+
+
+def test_what_may_raise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="the extra `emulator` is not installed")
+    monkeypatch.setenv("MUNAS_CACHE", str(tmp_path))
+    with pytest.raises(TypeError, match="_inverse needs Python"):
+        NativeCode([NativeFunction(_inverse, Signature("int64", ("int64",)), {})], {})

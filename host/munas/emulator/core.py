@@ -15,14 +15,12 @@ from munas.emulator import counting
 from munas.emulator.bus import APB, Bus
 from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
 from munas.emulator.faults import IT_BITS
-from munas.emulator.memory import Memories
+from munas.emulator.memory import EXECUTE, READ, WRITE, Memories
 from munas.emulator.native import NativeCode
 from munas.emulator.registers import Registers
 from munas.emulator.serial_port import PORT_LOAD, PORT_STORE, SerialPort
 from munas.errors import missing_extra
 
-_NEVER_REACHED = 0x1FFF7FFE  # where Unicorn would stop by itself: mapped, and never run
-_READ, _WRITE, _EXECUTE = 1, 2, 4
 _LOAD = ctypes.CFUNCTYPE(
     ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p
 )
@@ -74,7 +72,7 @@ class Core:
         """
         self._forget_stop()
         try:
-            self._engine.emu_start(self.registers["pc"] | 1, _NEVER_REACHED)
+            self._engine.emu_start(self.registers["pc"] | 1, until=0)
         except self._unicorn.UcError:
             stop = Stop("error", access=self._refused)
         else:
@@ -104,6 +102,7 @@ class Core:
         u = self._unicorn
         engine = u.Uc(u.UC_ARCH_ARM, u.UC_MODE_THUMB | u.UC_MODE_MCLASS)
         engine.ctl_set_cpu_model(u.arm_const.UC_CPU_ARM_CORTEX_M4)
+        engine.ctl_exits_enabled(True)  # and none given: `until` means nothing
         self._memories.map_into(engine)
         engine.hook_add(u.UC_HOOK_INTR, self._note_interrupt)
         engine.ctl_set_tlb_mode(u.UC_TLB_VIRTUAL)
@@ -167,9 +166,9 @@ class Core:
         """
         fetches = access == self._unicorn.UC_MEM_FETCH
         stores = access == self._unicorn.UC_MEM_WRITE
-        device = Bus.covers(page)
-        writable = True if device else self._memories.writable(page)
-        if writable is None or (stores and not writable) or (fetches and device):
+        rights = READ | WRITE if Bus.covers(page) else self._memories.rights(page)
+        wanted = EXECUTE if fetches else WRITE if stores else READ
+        if not rights & wanted:
             self._refused = "fetch" if fetches else "store" if stores else "load"
             return False
         if fetches:
@@ -179,9 +178,7 @@ class Core:
             if xpsr & IT_BITS:
                 self.registers["xpsr"] = xpsr & ~IT_BITS
         entry.paddr = page
-        entry.perms = _READ | (_WRITE if writable else 0)
-        if page in self._code_pages:
-            entry.perms |= _EXECUTE
+        entry.perms = rights if page in self._code_pages else rights & ~EXECUTE
         return True
 
 

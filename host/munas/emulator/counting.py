@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from munas.emulator.native import NativeFunction, Signature
 
 # Header words of the shared array.
-PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT, REGIONS, SLOTS = range(8)
-_REGION_TABLE = 16
-_MAX_REGIONS = 8
-_RECORDS = _REGION_TABLE + 3 * _MAX_REGIONS
-# Words of a block's record. Record 0 stands for "no block" and collects what lies in no region.
+PREVIOUS_ID, PREVIOUS_END, BLOCKS, CAPACITY, EXECUTED, LIMIT = range(6)
+# Per window of addresses, where the slot of its address 0 would lie. One region of code a window.
+_WINDOW_SHIFT = 27
+_WINDOWS = 1 << (32 - _WINDOW_SHIFT)
+_SLOTS_AT = 8
+_RECORDS = _SLOTS_AT + _WINDOWS
+# Words of a block's record. Record 0 stands for "no block".
 START, SIZE, COUNT, TAKEN_IN, TAKEN_OUT, BEFORE, NEXT, _SPARE = range(8)
 _RECORD = 8
 
@@ -47,16 +49,18 @@ class Counters:
         length = slots + sum(region.size // 2 for region in regions)
         self._words: NDArray[np.int64] = np.zeros(length, np.int64)  # untouched pages cost nothing
         self._words[CAPACITY] = capacity
-        self._words[REGIONS] = len(regions)
-        self._words[SLOTS] = slots
-        offset = slots
         self._regions: list[tuple[int, int, int]] = []
-        for i, region in enumerate(regions):
-            at = _REGION_TABLE + 3 * i
-            self._words[at : at + 3] = (region.base, region.size, offset)
-            self._regions.append((region.base, region.size, offset))
-            offset += region.size // 2
-        self._records = self._words[_RECORDS:slots].reshape(capacity, _RECORD)
+        windows = set()
+        for region in regions:
+            window = region.base >> _WINDOW_SHIFT
+            if window in windows or (region.base + region.size - 1) >> _WINDOW_SHIFT != window:
+                raise ValueError(f"{region} is not alone in one window")
+            windows.add(window)
+            self._words[_SLOTS_AT + window] = slots - region.base // 2
+            self._regions.append((region.base, region.size, slots))
+            slots += region.size // 2
+        records = self._words[_RECORDS : _RECORDS + _RECORD * capacity]
+        self._records = records.reshape(capacity, _RECORD)
         self._words[BLOCKS] = 1
         self.forget_previous()
 
@@ -138,40 +142,37 @@ class Counters:
 
 
 def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
-    """The hook, in the subset of Python that Numba compiles; unsigned indices avoid wrap-around."""
-    words = carray(shared, (1 << 40,), np.int64)  # type: ignore[name-defined]  # noqa: F821
+    """The hook, in the subset of Python that Numba compiles. It runs at every block, so it is as
+    short as can be: all is unsigned, because signed indices are checked for wrap-around.
+    """
+    words = carray(shared, (1 << 40,), np.uint64)  # type: ignore[name-defined]  # noqa: F821
     u = np.uint64
     executed = words[u(EXECUTED)]
     if executed >= words[u(LIMIT)]:
         uc_emu_stop(unicorn)  # type: ignore[name-defined]  # noqa: F821
         return
-    words[u(EXECUTED)] = executed + 1
-    start, length = np.int64(address), np.int64(size)
-    block = np.int64(0)
-    for region in range(words[u(REGIONS)]):
-        at = u(_REGION_TABLE + 3 * region)
-        offset = start - words[at]
-        if offset >= 0 and offset < words[at + u(1)]:
-            slot = u(words[at + u(2)] + (offset >> 1))
-            block = words[slot]
-            while block > 0 and words[u(_RECORDS + _RECORD * block + SIZE)] != length:
-                block = words[u(_RECORDS + _RECORD * block + NEXT)]
-            if block == 0 and words[u(BLOCKS)] < words[u(CAPACITY)]:
-                block = words[u(BLOCKS)]
-                words[u(BLOCKS)] = block + 1
-                fresh = u(_RECORDS + _RECORD * block)
-                words[fresh + u(START)] = start
-                words[fresh + u(SIZE)] = length
-                words[fresh + u(NEXT)] = words[slot]
-                words[slot] = block
-            break
-    record = u(_RECORDS + _RECORD * block)
-    words[record + u(COUNT)] += 1
+    words[u(EXECUTED)] = executed + u(1)
+    start, length = u(address), u(size)
+    slot = words[u(_SLOTS_AT) + (start >> u(_WINDOW_SHIFT))] + (start >> u(1))
+    block = words[slot]
+    if words[u(_RECORDS + SIZE) + u(_RECORD) * block] != length:
+        # Seen first, or with another size: the records of one address are a list.
+        while block != u(0) and words[u(_RECORDS + SIZE) + u(_RECORD) * block] != length:
+            block = words[u(_RECORDS + NEXT) + u(_RECORD) * block]
+        if block == u(0) and words[u(BLOCKS)] < words[u(CAPACITY)]:
+            block = words[u(BLOCKS)]
+            words[u(BLOCKS)] = block + u(1)
+            words[u(_RECORDS + START) + u(_RECORD) * block] = start
+            words[u(_RECORDS + SIZE) + u(_RECORD) * block] = length
+            words[u(_RECORDS + NEXT) + u(_RECORD) * block] = words[slot]
+            words[slot] = block
+    record = u(_RECORDS) + u(_RECORD) * block
+    words[record + u(COUNT)] += u(1)
     before = words[u(PREVIOUS_ID)]
     if words[u(PREVIOUS_END)] != start:
-        words[record + u(TAKEN_IN)] += 1
-        words[u(_RECORDS + _RECORD * before + TAKEN_OUT)] += 1
-    elif words[record + u(BEFORE)] == 0:
+        words[record + u(TAKEN_IN)] += u(1)
+        words[u(_RECORDS + TAKEN_OUT) + u(_RECORD) * before] += u(1)
+    elif words[record + u(BEFORE)] == u(0):
         words[record + u(BEFORE)] = before
     words[u(PREVIOUS_ID)] = block
     words[u(PREVIOUS_END)] = start + length

@@ -13,7 +13,7 @@ from munas.emulator.chips import FLASH_BASE, Chip
 
 _PAGE = 4096
 _SYSTEM_BASE, _SYSTEM_BYTES = 0x1FFF0000, 0x8000
-_READ, _WRITE, _EXECUTE = 1, 2, 4
+READ, WRITE, EXECUTE = 1, 2, 4
 
 
 class HostMemory:
@@ -37,7 +37,7 @@ class Memories:
     def __init__(self, chip: Chip, uid: bytes) -> None:
         self.flash = HostMemory(chip.flash_bytes, 0xFF)
         self._places: list[tuple[int, int, HostMemory, int, int]] = []
-        readable = _READ | _EXECUTE
+        readable = READ | EXECUTE
         for base in (FLASH_BASE, 0):
             self._places.append((base, chip.flash_bytes, self.flash, 0, readable))
         owners: list[tuple[int, HostMemory]] = []
@@ -53,14 +53,14 @@ class Memories:
                 )
                 offset = memory.alias_of - owner
             self._places.append(
-                (memory.base, memory.size, host, offset, readable | _WRITE),
+                (memory.base, memory.size, host, offset, readable | WRITE),
             )
         system = HostMemory(_SYSTEM_BYTES, 0xFF)
         at = chip.uid_address - _SYSTEM_BASE
         system.view[at : at + 12] = uid
         at = chip.flash_size_address - _SYSTEM_BASE
         system.view[at : at + 2] = (chip.flash_bytes // 1024).to_bytes(2, "little")
-        self._places.append((_SYSTEM_BASE, _SYSTEM_BYTES, system, 0, _READ))
+        self._places.append((_SYSTEM_BASE, _SYSTEM_BYTES, system, 0, READ))
 
     def map_into(self, engine: Any) -> None:
         """Map everything into a Unicorn engine."""
@@ -69,14 +69,14 @@ class Memories:
 
     def code_regions(self) -> list[tuple[int, int]]:
         """(base, size) of everything that code can run from, flash first."""
-        return [(base, size) for base, size, _, _, rights in self._places if rights & _EXECUTE]
+        return [(base, size) for base, size, _, _, rights in self._places if rights & EXECUTE]
 
-    def writable(self, address: int) -> bool | None:
-        """Whether stores reach the memory at an address; None where nothing is mapped."""
+    def rights(self, address: int) -> int:
+        """READ, WRITE and EXECUTE or-ed, as far as an address allows; 0 where nothing is mapped."""
         for base, length, _, _, rights in self._places:
             if base <= address < base + length:
-                return bool(rights & _WRITE)
-        return None
+                return rights
+        return 0
 
     def find(self, address: int, size: int = 1) -> memoryview | None:
         """The bytes at an address, writable by the host; None where nothing is mapped."""

@@ -8,7 +8,6 @@ of what the functions do.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import platform
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+_ENTRY = "cfunc."  # Numba's prefix
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,19 @@ class NativeCode:
         entries = []
         for function in functions:
             module = _module(llvm, function)
-            _bind_unused(llvm, module)
-            entries.append(next(f.name for f in module.functions if f.name.startswith("cfunc.")))
+            entries.append(_entry(module))
             self._engine.add_module(module)
         self._engine.finalize_object()
         self.addresses = [int(self._engine.get_function_address(name)) for name in entries]
         """Where the functions are, in the order given."""
 
 
-def _bind_unused(llvm: Any, module: Any) -> None:
-    """Resolve what Numba's wrappers call if a function raises, which ours do not: to `abort`."""
-    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
+def _entry(module: Any) -> str:
+    """Name of the function that C calls. Raises RuntimeError where there is none."""
     for function in module.functions:
-        unresolved = function.is_declaration and llvm.address_of_symbol(function.name) is None
-        if unresolved and not function.name.startswith("llvm."):
-            llvm.add_symbol(function.name, abort)
+        if function.name.startswith(_ENTRY) and not function.is_declaration:
+            return str(function.name)
+    raise RuntimeError("no function to call")
 
 
 def _module(llvm: Any, function: NativeFunction) -> Any:
@@ -77,6 +76,7 @@ def _module(llvm: Any, function: NativeFunction) -> Any:
     try:
         module = llvm.parse_assembly(path.read_text())
         module.verify()
+        _entry(module)
     except (OSError, UnicodeDecodeError, RuntimeError):
         code = _compile(function)
         _keep(path, code)
@@ -95,14 +95,34 @@ def _compile(native: NativeFunction) -> str:
     native.function.__globals__["carray"] = numba.carray
     for name, signature in native.calls.items():
         native.function.__globals__[name] = types.ExternalFunction(name, typed(signature))
-    return str(numba.cfunc(typed(native.signature))(native.function).inspect_llvm())
+    code = numba.cfunc(typed(native.signature))(native.function).inspect_llvm()
+    return _without_wrapper(code, native)
+
+
+def _without_wrapper(code: str, native: NativeFunction) -> str:
+    """The function itself: Numba calls it from another one that looks for a Python exception, which
+    costs more than a hook does.
+    """
+    import llvmlite.binding as llvm
+
+    module = llvm.parse_assembly(code.replace("{ noinline }", "{ alwaysinline }"))
+    for function in module.functions:
+        if not function.is_declaration and not function.name.startswith(_ENTRY):
+            function.linkage = "internal"
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
+    missing = {f.name for f in module.functions if f.is_declaration and f.name[:5] != "llvm."}
+    if missing - set(native.calls):
+        raise TypeError(f"{native.function.__name__} needs Python at run time: {missing}")
+    return str(module)
 
 
 def _cache_file(native: NativeFunction, cpu: str) -> Path:
     named, system = os.environ.get("MUNAS_CACHE"), os.environ.get("XDG_CACHE_HOME")
     base = Path(named) if named else Path(system or Path.home() / ".cache") / "munas"
     code = native.function.__code__
-    key = hashlib.sha256(Path(code.co_filename).read_bytes())
+    key = hashlib.sha256(Path(code.co_filename).read_bytes() + Path(__file__).read_bytes())
     for part in (version("numba"), version("llvmlite"), platform.machine(), cpu):
         key.update(part.encode() + b"\0")
     return base.expanduser() / "emulator" / f"{code.co_name.strip('_')}-{key.hexdigest()[:24]}.ll"
