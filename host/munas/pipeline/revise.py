@@ -140,7 +140,9 @@ class Reviser:
             and (cause.candidates is None or row.candidate_id in cause.candidates)
         ]
         numbers = sorted({row.candidate_id for row in rows} | set(training))
-        self._observer.revising(len(numbers), cause.why)
+        now = f" Their source is {source.source.value} now ({source.reason})."
+        why = cause.why + (now if cause.reason == "board-lost" else "")
+        self._observer.revising(len(numbers), why)
         subjects = [self._candidate(number) for number in numbers]
         found = dict(_readings(subjects, provider, self._executor, read))
         _add_host_arena(rows, found, self._ledger, self._executor)
