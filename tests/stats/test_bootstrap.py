@@ -58,7 +58,9 @@ def test_some_resamples_without_a_value_fall_back_to_percentiles() -> None:
 
 def test_an_estimate_beyond_all_resamples_falls_back_to_percentiles() -> None:
     """Only the whole sample has 40 distinct points; BCa's bias correction is then infinite."""
-    found = bootstrap_interval(lambda counts: (counts > 0).sum(axis=1) * 1.0, 40, resamples=999)
+    found = bootstrap_interval(
+        lambda counts: (counts > 0).sum(axis=1) * 1.0, 40, resamples=999, confidence=0.5
+    )
     assert found.method is IntervalMethod.PERCENTILE
     assert found.value == 40
     theirs = stats.bootstrap(
@@ -66,6 +68,7 @@ def test_an_estimate_beyond_all_resamples_falls_back_to_percentiles() -> None:
         lambda points: float(len(set(points))),
         vectorized=False,
         n_resamples=999,
+        confidence_level=0.5,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
