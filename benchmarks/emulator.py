@@ -5,23 +5,23 @@
 Prints millions of emulated instructions a second for the emulated board (its cycle model on) and
 for `qemu-system-arm -M netduinoplus2` with `-icount` (repeatable, as the emulated board is) and
 without, the ratios, and the time from starting the emulator of an ELF that it has never seen to the
-end of the first work. Speeds are by the processor time of the two processes, so that a busy machine
-disturbs them less; the start-up is by the clock. Linux only.
+end of the first work. Speeds are by the processor time of the processes, which work in turns, so
+that a busy machine disturbs them less and alike; the start-up is by the clock. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import serial
@@ -31,7 +31,7 @@ from munas.emulator import BoardParameters, spawn
 FIRMWARE = Path(__file__).parent.parent / "tests" / "emulator" / "firmware"
 ROUNDS_PER_UNIT = 40
 UNITS = 20
-REPEATS = 3
+REPEATS = 5
 
 
 def build(folder: Path) -> Path:
@@ -54,51 +54,34 @@ def build(folder: Path) -> Path:
 
 def processor_s(pid: int) -> float:
     """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((t / "schedstat").read_text().split()[0]) for t in threads) / 1e9
 
 
-def measure(ask: Callable[[bytes], bytes], pid: int) -> tuple[float, bytes]:
-    """Processor time of one request, the median of some, and the answer."""
-    times, answer = [], b""
-    for _ in range(REPEATS):
-        before = processor_s(pid)
-        answer = ask(bytes([ord("a") + UNITS - 1]))
-        times.append(processor_s(pid) - before)
-    return statistics.median(times), answer
+@dataclass
+class Contestant:
+    """A process that does the work: `ask` sends a request and returns the answer."""
+
+    ask: Callable[[bytes], bytes]
+    pid: int
+    times_s: list[float] = field(default_factory=list)
+    answers: set[bytes] = field(default_factory=set)
+
+    def work(self) -> None:
+        """Do the work once."""
+        before = processor_s(self.pid)
+        self.answers.add(self.ask(bytes([ord("a") + UNITS - 1])))
+        self.times_s.append(processor_s(self.pid) - before)
+
+    @property
+    def work_s(self) -> float:
+        """Processor time of the work, the median."""
+        return statistics.median(self.times_s)
 
 
-@dataclass(frozen=True)
-class Emulated:
-    """What the emulated board took."""
-
-    work_s: float
-    first_work_s: float
-    instructions: int
-    answer: bytes
-
-
-def emulated(elf: Path) -> Emulated:
-    """Start-up and speed of the emulated board."""
-    start = time.perf_counter()
-    board = spawn(BoardParameters.of_chip("STM32F405RG"), elf)
-    with board, serial.serial_for_url(board.url, timeout=60) as line:
-
-        def ask(request: bytes) -> bytes:
-            line.write(request)
-            return bytes(line.readline() + line.readline())[:8]
-
-        line.readline()
-        ask(b"a")
-        first = time.perf_counter() - start
-        before = board.counters().instructions
-        work, answer = measure(ask, board.pid)
-        instructions = (board.counters().instructions - before) // REPEATS
-    return Emulated(work, first, instructions, answer)
-
-
-def qemu(elf: Path, *options: str) -> tuple[float, bytes]:
-    """Processor time of QEMU for the same work, and its answer."""
+@contextmanager
+def qemu(elf: Path, *options: str) -> Iterator[Contestant]:
+    """QEMU with the ELF."""
     with subprocess.Popen(
         [
             *("qemu-system-arm", "-M", "netduinoplus2", "-nographic", "-monitor", "none"),
@@ -115,11 +98,45 @@ def qemu(elf: Path, *options: str) -> tuple[float, bytes]:
             pipe_in.flush()
             return (pipe_out.readline() + pipe_out.readline())[:8]
 
-        pipe_out.readline()
+        try:
+            pipe_out.readline()
+            ask(b"a")
+            yield Contestant(ask, process.pid)
+        finally:
+            process.kill()
+
+
+def compete(elf: Path) -> dict[str, float]:
+    """Run all in turns; the document to print."""
+    start = time.perf_counter()
+    board = spawn(BoardParameters.of_chip("STM32F405RG"), elf)
+    with board, serial.serial_for_url(board.url, timeout=60) as line:
+
+        def ask(request: bytes) -> bytes:
+            line.write(request)
+            return bytes(line.readline() + line.readline())[:8]
+
+        line.readline()
         ask(b"a")
-        result = measure(ask, process.pid)
-        process.kill()
-    return result
+        first_work_s = time.perf_counter() - start
+        before = board.counters().instructions
+        ours = Contestant(ask, board.pid)
+        with qemu(elf) as plain, qemu(elf, "-icount", "shift=0,sleep=off") as counting:
+            for _ in range(REPEATS):
+                for contestant in (ours, plain, counting):
+                    contestant.work()
+        instructions = (board.counters().instructions - before) // REPEATS
+    assert ours.answers == plain.answers == counting.answers, "they disagree about the result"
+    assert len(ours.answers) == 1, "the result changes"
+    return {
+        "emulated_mips": round(instructions / ours.work_s / 1e6),
+        "qemu_icount_mips": round(instructions / counting.work_s / 1e6),
+        "qemu_mips": round(instructions / plain.work_s / 1e6),
+        "over_qemu_icount": round(counting.work_s / ours.work_s, 3),
+        "over_qemu": round(plain.work_s / ours.work_s, 3),
+        "first_work_s": round(first_work_s, 2),
+        "instructions": instructions,
+    }
 
 
 def main() -> int:
@@ -130,21 +147,7 @@ def main() -> int:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 3
     with tempfile.TemporaryDirectory() as folder:
-        elf = build(Path(folder))
-        ours = emulated(elf)
-        plain, answer = qemu(elf)
-        counting, counted_answer = qemu(elf, "-icount", "shift=0,sleep=off")
-    assert ours.answer == answer == counted_answer, "they disagree about the result"
-    document = {
-        "emulated_mips": round(ours.instructions / ours.work_s / 1e6),
-        "qemu_icount_mips": round(ours.instructions / counting / 1e6),
-        "qemu_mips": round(ours.instructions / plain / 1e6),
-        "over_qemu_icount": round(counting / ours.work_s, 2),
-        "over_qemu": round(plain / ours.work_s, 2),
-        "first_work_s": round(ours.first_work_s, 2),
-        "instructions": ours.instructions,
-    }
-    print(json.dumps(document))
+        print(json.dumps(compete(build(Path(folder)))))
     return 0
 
 

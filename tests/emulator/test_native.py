@@ -53,5 +53,5 @@ def _inverse(value: int) -> int:
 def test_what_may_raise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba", reason="the extra `emulator` is not installed")
     monkeypatch.setenv("MUNAS_CACHE", str(tmp_path))
-    with pytest.raises(TypeError, match="_inverse needs Python"):
+    with pytest.raises(TypeError, match="inverse needs Python"):
         NativeCode([NativeFunction(_inverse, Signature("int64", ("int64",)), {})], {})

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from munas.emulator import counting
 from munas.emulator.bus import APB, Bus
-from munas.emulator.counting import BLOCK_HOOK, CodeRegion, Counters
+from munas.emulator.counting import BLOCK_HOOK, FIND_BLOCK, CodeRegion, Counters
 from munas.emulator.faults import IT_BITS
 from munas.emulator.memory import EXECUTE, READ, WRITE, Memories
 from munas.emulator.native import NativeCode
@@ -114,14 +114,14 @@ class Core:
         library = self._library
         load, store = _LOAD(self._guarded(bus.load)), _STORE(self._guarded(bus.store))
         code = NativeCode(
-            (BLOCK_HOOK, PORT_LOAD, PORT_STORE),
+            (FIND_BLOCK, BLOCK_HOOK, PORT_LOAD, PORT_STORE),
             {
                 "uc_emu_stop": _address(library.uc_emu_stop),
                 "slow_load": _address(load),
                 "slow_store": _address(store),
             },
         )
-        hook, port_load, port_store = code.addresses
+        _, hook, port_load, port_store = code.addresses
         counting.attach(library, self._engine._uch, hook, self.counters)
         shared = ctypes.c_void_p(port.address)
         status = library.uc_mmio_map(

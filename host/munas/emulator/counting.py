@@ -25,7 +25,7 @@ _WINDOWS = 1 << (32 - _WINDOW_SHIFT)
 _SLOTS_AT = 8
 _RECORDS = _SLOTS_AT + _WINDOWS
 # Words of a block's record. Record 0 stands for "no block".
-START, SIZE, COUNT, TAKEN_IN, TAKEN_OUT, BEFORE, NEXT, _SPARE = range(8)
+START, SIZE, COUNT, TAKEN_IN, TAKEN_OUT, NEXT = range(6)
 _RECORD = 8
 
 _SHIFT_CAPACITY = 17
@@ -134,11 +134,9 @@ class Counters:
         """Take back all counts since `saved`; records made since then stay, with zero counts."""
         kept = self._words[[BLOCKS, EXECUTED, LIMIT]].copy()
         blocks = int(self._words[BLOCKS])
-        links = self._records[:blocks, [BEFORE, NEXT]].copy()
         self._records[:blocks, COUNT : TAKEN_OUT + 1] = 0
         self._words[: len(saved)] = saved
         self._words[[BLOCKS, EXECUTED, LIMIT]] = kept
-        self._records[:blocks, [BEFORE, NEXT]] = links
 
 
 def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
@@ -153,35 +151,44 @@ def _count_block(unicorn: Any, address: Any, size: Any, shared: Any) -> None:
         return
     words[u(EXECUTED)] = executed + u(1)
     start, length = u(address), u(size)
-    slot = words[u(_SLOTS_AT) + (start >> u(_WINDOW_SHIFT))] + (start >> u(1))
-    block = words[slot]
+    block = words[words[u(_SLOTS_AT) + (start >> u(_WINDOW_SHIFT))] + (start >> u(1))]
     if words[u(_RECORDS + SIZE) + u(_RECORD) * block] != length:
-        # Seen first, or with another size: the records of one address are a list.
-        while block != u(0) and words[u(_RECORDS + SIZE) + u(_RECORD) * block] != length:
-            block = words[u(_RECORDS + NEXT) + u(_RECORD) * block]
-        if block == u(0) and words[u(BLOCKS)] < words[u(CAPACITY)]:
-            block = words[u(BLOCKS)]
-            words[u(BLOCKS)] = block + u(1)
-            words[u(_RECORDS + START) + u(_RECORD) * block] = start
-            words[u(_RECORDS + SIZE) + u(_RECORD) * block] = length
-            words[u(_RECORDS + NEXT) + u(_RECORD) * block] = words[slot]
-            words[slot] = block
+        block = find_block(start, length, shared)  # type: ignore[name-defined]  # noqa: F821
     record = u(_RECORDS) + u(_RECORD) * block
     words[record + u(COUNT)] += u(1)
-    before = words[u(PREVIOUS_ID)]
     if words[u(PREVIOUS_END)] != start:
         words[record + u(TAKEN_IN)] += u(1)
-        words[u(_RECORDS + TAKEN_OUT) + u(_RECORD) * before] += u(1)
-    elif words[record + u(BEFORE)] == u(0):
-        words[record + u(BEFORE)] = before
+        words[u(_RECORDS + TAKEN_OUT) + u(_RECORD) * words[u(PREVIOUS_ID)]] += u(1)
     words[u(PREVIOUS_ID)] = block
     words[u(PREVIOUS_END)] = start + length
 
 
+def _find_block(start: Any, length: Any, shared: Any) -> Any:
+    """The id of a block that is seen first, or that is not the last one made at its address: those
+    are a list. 0 when there is no room.
+    """
+    words = carray(shared, (1 << 40,), np.uint64)  # type: ignore[name-defined]  # noqa: F821
+    u = np.uint64
+    slot = words[u(_SLOTS_AT) + (start >> u(_WINDOW_SHIFT))] + (start >> u(1))
+    block = words[slot]
+    while block != u(0) and words[u(_RECORDS + SIZE) + u(_RECORD) * block] != length:
+        block = words[u(_RECORDS + NEXT) + u(_RECORD) * block]
+    if block == u(0) and words[u(BLOCKS)] < words[u(CAPACITY)]:
+        block = words[u(BLOCKS)]
+        words[u(BLOCKS)] = block + u(1)
+        words[u(_RECORDS + START) + u(_RECORD) * block] = start
+        words[u(_RECORDS + SIZE) + u(_RECORD) * block] = length
+        words[u(_RECORDS + NEXT) + u(_RECORD) * block] = words[slot]
+        words[slot] = block
+    return block
+
+
+_FIND_BLOCK = Signature("uint64", ("uint64", "uint64", "voidptr"))
+FIND_BLOCK = NativeFunction(_find_block, _FIND_BLOCK, {})
 BLOCK_HOOK = NativeFunction(
     _count_block,
     Signature("void", ("voidptr", "uint64", "uint32", "voidptr")),
-    {"uc_emu_stop": Signature("int32", ("voidptr",))},
+    {"uc_emu_stop": Signature("int32", ("voidptr",)), "find_block": _FIND_BLOCK},
 )
 """void (uc_engine*, uint64 address, uint32 size, int64* array), Unicorn's block hook."""
 

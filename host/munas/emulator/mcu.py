@@ -30,8 +30,8 @@ from munas.emulator.pricing import Pricing
 from munas.emulator.serial_port import SerialPort
 from munas.errors import InfrastructureError
 
-SLICE_BLOCKS = 1 << 18
-"""Blocks that run at most before `run` returns: some ten milliseconds of the host's time."""
+SLICE_BLOCKS = 1 << 20
+"""Blocks that run at most before `run` returns: some tens of milliseconds of the host's time."""
 
 _INTR_SVC, _INTR_BKPT, _INTR_RETURN = 2, 7, 8
 _CYCLES_PER_BLOCK_AT_LEAST = 8
@@ -246,7 +246,7 @@ class EmulatedMcu:
     def _code_changes(self, start: int, size: int) -> None:
         for place in (start, start - FLASH_BASE):  # the flash and its alias at 0
             if self._counters.has_code(place, size):
-                self._pricing.decode_new()
+                self._pricing.code_changes(place, size)
                 self._core.forget_code(place, size)
 
     # --- between runs --------------------------------------------------------------------------
@@ -298,6 +298,7 @@ class EmulatedMcu:
         after = pc + instruction.size
         self._pricing.not_run(after)
         self._counters.continue_at(after)
+        self._pricing.continues_at(after)
         self._registers["xpsr"] = after_one_instruction(self._registers["xpsr"])
         self._registers["pc"] = after
 

@@ -17,8 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_ENTRY = "cfunc."  # Numba's prefix
-
 
 @dataclass(frozen=True)
 class Signature:
@@ -30,17 +28,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class NativeFunction:
-    """A function to compile, and the C functions that it calls by name."""
+    """A function to compile, and the functions that it calls by name, all of them rarely."""
 
     function: Callable[..., Any]
     signature: Signature
     calls: Mapping[str, Signature]
 
+    @property
+    def name(self) -> str:
+        """What others call it by."""
+        return self.function.__name__.strip("_")
+
 
 class NativeCode:
     """Machine code of some functions; it lives as long as this object.
 
-    `symbols` are the addresses of the C functions that they call.
+    `symbols` are the addresses of the C functions that they call. A function may also call those
+    before it.
     """
 
     def __init__(self, functions: Sequence[NativeFunction], symbols: Mapping[str, int]) -> None:
@@ -52,22 +56,13 @@ class NativeCode:
             llvm.add_symbol(name, address)
         machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        entries = []
-        for function in functions:
-            module = _module(llvm, function)
-            entries.append(_entry(module))
-            self._engine.add_module(module)
-        self._engine.finalize_object()
-        self.addresses = [int(self._engine.get_function_address(name)) for name in entries]
+        self.addresses: list[int] = []
         """Where the functions are, in the order given."""
-
-
-def _entry(module: Any) -> str:
-    """Name of the function that C calls. Raises RuntimeError where there is none."""
-    for function in module.functions:
-        if function.name.startswith(_ENTRY) and not function.is_declaration:
-            return str(function.name)
-    raise RuntimeError("no function to call")
+        for function in functions:
+            self._engine.add_module(_module(llvm, function))
+            self._engine.finalize_object()
+            self.addresses.append(int(self._engine.get_function_address(function.name)))
+            llvm.add_symbol(function.name, self.addresses[-1])
 
 
 def _module(llvm: Any, function: NativeFunction) -> Any:
@@ -76,8 +71,8 @@ def _module(llvm: Any, function: NativeFunction) -> Any:
     try:
         module = llvm.parse_assembly(path.read_text())
         module.verify()
-        _entry(module)
-    except (OSError, UnicodeDecodeError, RuntimeError):
+        module.get_function(function.name)
+    except (OSError, UnicodeDecodeError, RuntimeError, NameError):
         code = _compile(function)
         _keep(path, code)
         module = llvm.parse_assembly(code)
@@ -107,14 +102,18 @@ def _without_wrapper(code: str, native: NativeFunction) -> str:
 
     module = llvm.parse_assembly(code.replace("{ noinline }", "{ alwaysinline }"))
     for function in module.functions:
-        if not function.is_declaration and not function.name.startswith(_ENTRY):
+        if function.name.startswith("cfunc."):
+            function.name = native.name
+        elif not function.is_declaration:
             function.linkage = "internal"
+        elif function.name in native.calls:
+            function.add_function_attribute("cold")  # its call is laid out beside the straight way
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
     passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(module, passes)
-    missing = {f.name for f in module.functions if f.is_declaration and f.name[:5] != "llvm."}
-    if missing - set(native.calls):
-        raise TypeError(f"{native.function.__name__} needs Python at run time: {missing}")
+    needed = {f.name for f in module.functions if f.is_declaration and f.name[:5] != "llvm."}
+    if needed - set(native.calls):
+        raise TypeError(f"{native.name} needs Python at run time: {needed}")
     return str(module)
 
 
@@ -125,7 +124,7 @@ def _cache_file(native: NativeFunction, cpu: str) -> Path:
     key = hashlib.sha256(Path(code.co_filename).read_bytes() + Path(__file__).read_bytes())
     for part in (version("numba"), version("llvmlite"), platform.machine(), cpu):
         key.update(part.encode() + b"\0")
-    return base.expanduser() / "emulator" / f"{code.co_name.strip('_')}-{key.hexdigest()[:24]}.ll"
+    return base.expanduser() / "emulator" / f"{native.name}-{key.hexdigest()[:24]}.ll"
 
 
 def _keep(path: Path, code: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from munas.emulator.counting import BEFORE, COUNT, SIZE, START, TAKEN_IN, TAKEN_OUT, Counters
+from munas.emulator.counting import COUNT, SIZE, START, TAKEN_IN, TAKEN_OUT, Counters
 from munas.emulator.instructions import Instruction, context, decode, size_of
 from munas.emulator.parameters import FEATURES, MILLI, CycleParameters
 
@@ -85,6 +85,7 @@ class Pricing:
         self._lengths = np.zeros(1024, np.int64)  # instructions of each block
         self._prices = np.zeros((4, 1024), np.int64)  # the tables under the current parameters
         self._fallen_known = np.zeros(1024, bool)
+        self._ending: dict[int, int] = {}  # the first block that ends at an address
         self._tails: dict[tuple[int, int], tuple[Vector, int]] = {}
         self._unrun: Counter[tuple[int, int]] = Counter()
         self._unrun_features = np.zeros(_WIDTH, np.int64)
@@ -96,14 +97,25 @@ class Pricing:
         return self._blocks[number]
 
     def decode_new(self) -> None:
-        """Decode the blocks that were seen since the last call.
-
-        Must run before code in memory changes.
-        """
+        """Decode the blocks that were seen since the last call."""
         records = self._counters.records
         for number in range(len(self._blocks), len(records)):
             self._decode(number, int(records[number, START]), int(records[number, SIZE]))
         self._link(records)
+
+    def code_changes(self, start: int, size: int) -> None:
+        """To be called before the code in this range changes."""
+        self.decode_new()
+        self._ending = {
+            end: number
+            for end, number in self._ending.items()
+            if end <= start or self._blocks[number].start >= start + size
+        }
+
+    def continues_at(self, address: int) -> None:
+        """What runs next, from `address`, is the straight continuation of the current block."""
+        self.decode_new()
+        self._ending.setdefault(address, self._counters.current)
 
     def cycles(self) -> int:
         """Cycles of all that ran, under the parameters given at the start."""
@@ -199,6 +211,7 @@ class Pricing:
         block = Block(start, tuple(instructions))
         self._blocks.append(block)
         self._lengths[number] = len(instructions)
+        self._ending.setdefault(start + size, number)
         run, taken, _, left = self._tables
         run[number], _ = block.until(start)
         if instructions:
@@ -210,14 +223,15 @@ class Pricing:
         self._prices[:, number] = self._tables[:, number] @ self._weights
 
     def _link(self, records: Vector) -> None:
-        """Price the falls through to blocks whose predecessor is known by now."""
-        for number in np.flatnonzero(
-            (records[:, BEFORE] > 0) & ~self._fallen_known[: len(records)]
-        ):
-            before = self._blocks[int(records[number, BEFORE])].instructions
-            this = self._blocks[number].instructions
-            if before and this:
-                for index in context(before[-1], this[0]):
+        """Price the falls through to blocks that were fallen into by now. Whichever block they come
+        from, its last instruction is the one that stands before.
+        """
+        fallen = records[:, COUNT] > records[:, TAKEN_IN]
+        for number in np.flatnonzero(fallen & ~self._fallen_known[: len(records)]):
+            this = self._blocks[number]
+            before = self._blocks[self._ending.get(this.start, 0)]
+            if before.instructions and this.instructions:
+                for index in context(before.instructions[-1], this.instructions[0]):
                     self._tables[2, number, index] += 1
             self._prices[2, number] = self._tables[2, number] @ self._weights
             self._fallen_known[number] = True
