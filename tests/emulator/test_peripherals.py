@@ -139,6 +139,24 @@ def test_code_written_to_flash_runs(build: Build, boot: Boot) -> None:
     assert lines(boot(build(program(body, FLASH["STM32L4R5"])))[1]) == [1, 2, 3]
 
 
+def test_code_written_anew_is_priced_anew(build: Build, boot: Boot) -> None:
+    body = """
+  static const uint32_t codes[] = {0x46C046C0, 0xF1F0FBB0, 0x46C046C0};  /* nop nop; udiv r1,r0,r0 */
+  volatile uint32_t *code = (volatile uint32_t *)SLOT;
+  unlock(); counter_start();
+  for (uint32_t i = 0; i < 3; ++i) {
+    erase(); programming(1); code[0] = codes[i]; code[1] = 0x47704770; programming(0);
+    uint32_t before = CYCCNT;
+    ((void (*)(int))(SLOT + 1))(1);
+    serial_hex(CYCCNT - before);
+  }
+"""
+    first, second, third = lines(
+        boot(build(program(body, FLASH["STM32F405"]), "STM32F405"), "STM32F405")[1]
+    )
+    assert (second - first, third) == (6 - 2, first)
+
+
 def test_code_in_ram_runs_and_may_change(build: Build, boot: Boot) -> None:
     before = "static uint32_t code[300] __attribute__((aligned(4)));"
     body = """

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from munas.errors import WorkerError
 from munas.pipeline.executor import LocalExecutor
-from munas.pipes import read_message, write_message
 from munas.pipeline.tasks import pack_weights, unpack_weights
+from munas.pipes import read_message, write_message
 
 MLP = {"space": "mlp", "input": [8, 8, 1], "classes": 10, "dense": [10]}
 CONVERT = {"task": "convert", "architecture": MLP, "seed": 0}
