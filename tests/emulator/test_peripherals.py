@@ -141,7 +141,7 @@ def test_code_written_to_flash_runs(build: Build, boot: Boot) -> None:
 
 def test_code_written_anew_is_priced_anew(build: Build, boot: Boot) -> None:
     body = """
-  static const uint32_t codes[] = {0x46C046C0, 0xF1F0FBB0, 0x46C046C0};  /* nop nop; udiv r1,r0,r0 */
+  static const uint32_t codes[] = {0x46C046C0, 0xF1F0FBB0, 0x46C046C0};  /* nops; udiv r1, r0, r0 */
   volatile uint32_t *code = (volatile uint32_t *)SLOT;
   unlock(); counter_start();
   for (uint32_t i = 0; i < 3; ++i) {
