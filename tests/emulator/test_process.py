@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 import serial
 
 from munas.emulator import BoardParameters, CycleParameters, EmulatorProcess, spawn
-from munas.errors import BadInputError, InfrastructureError, MissingExtraError
+from munas.emulator.lines import TcpLine
+from munas.errors import BadInputError, InfrastructureError, MissingExtraError, TransportError
 
 Build = Callable[..., Path]
 L4R5 = BoardParameters.of_chip("STM32L4R5ZI")
@@ -212,6 +214,59 @@ def test_a_wrong_elf_is_refused(tmp_path: Path, build: Build) -> None:
         spawn(L4R5, tmp_path / "absent.elf")
     with pytest.raises(BadInputError, match="not for Arm"):
         spawn(L4R5, Path(sys.executable).resolve())
+
+
+def test_an_elf_for_another_chip_is_refused(build: Build) -> None:
+    pytest.importorskip("unicorn", reason="the extra `emulator` is not installed")
+    small = BoardParameters.of_chip("STM32F405RG")
+    main = '#include "board.h"\n{}int main(void) {{ for (;;) {{}} }}'
+    with pytest.raises(BadInputError, match=r"no vector table .* stack 0x200a0000"):
+        spawn(small, build(main.format("")))
+    with pytest.raises(BadInputError, match="needs 262144 bytes at 0x20000000"):
+        spawn(small, build(main.format("char large[262144];\n"), flags=("-Wl,-u,large",)))
+
+
+POLLING = """
+#include "board.h"
+int main(void) { for (;;) REG(0x48000010); }
+"""
+
+
+@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("source", [POLLING, ECHO])
+def test_signals_end_it(build: Build, source: str, sent: signal.Signals, exit_code: int) -> None:
+    """Whatever it does: polls a device in Python all the time, or waits."""
+    pytest.importorskip("unicorn", reason="the extra `emulator` is not installed")
+    command = [sys.executable, "-m", "munas.emulator", "--board-json", '{"mcu": "STM32L4R5ZI"}']
+    with subprocess.Popen(
+        [*command, "--elf", str(build(source))], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert b"url" in process.stdout.readline()
+        process.send_signal(sent)
+        _, told = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, told) == (exit_code, b"")
+
+
+def test_an_interrupt_is_left_to_the_parent(echo: Path) -> None:
+    with spawn(L4R5, echo) as board:
+        os.kill(board.pid, signal.SIGINT)
+        with line(board) as client:
+            client.write(b"x")
+            assert client.read(1) == b"x"
+
+
+@pytest.mark.parametrize("port", [70000, -1])
+def test_a_port_that_cannot_be_is_refused(port: int) -> None:
+    with pytest.raises(TransportError, match="no such port"):
+        TcpLine(port)
+
+
+def test_a_port_in_use_is_refused() -> None:
+    taken = TcpLine()
+    with pytest.raises(TransportError, match="cannot be listened on"):
+        TcpLine(int(taken.url.rsplit(":", 1)[1]))
+    taken.close()
 
 
 def test_a_missing_extra_says_what_to_install(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 
@@ -35,7 +34,10 @@ def _board(given: str) -> BoardParameters:
         text = given if given.lstrip().startswith("{") else Path(given).read_text()
         return BoardParameters.from_json(json.loads(text))
     except (OSError, json.JSONDecodeError) as error:
-        raise BadInputError(f"The board description {given} cannot be read: {error}.") from error
+        raise BadInputError(
+            f"The board description {given} cannot be read: {error}.",
+            'Give a JSON object such as {"mcu": "STM32L4R5ZI"}, or a file with one.',
+        ) from error
 
 
 def main() -> int:
@@ -52,19 +54,14 @@ def main() -> int:
         print(json.dumps({"error": error.as_dict()}), flush=True)
         print(error, file=sys.stderr)
         return int(error.exit_code)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    say({"url": line.url, "board": board.name, "mcu": board.chip.name})
     try:
-        Server(mcu, line, arguments.elf, arguments.control).serve()
-    except KeyboardInterrupt:
-        return 130
+        return Server(mcu, line, arguments.elf, arguments.control).serve()
     except MunasError as error:
         say({"error": error.as_dict()})
         print(error, file=sys.stderr)
         return int(error.exit_code)
     finally:
         line.close()
-    return 0
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ class BoardParameters:
         unknown = sorted(set(document) - {"name", "mcu", "cycles", "uid"})
         if unknown or "mcu" not in document:
             wrong = f"has unknown keys {', '.join(unknown)}" if unknown else "names no mcu"
-            raise BadInputError(f"The emulated board's description {wrong}.")
+            raise BadInputError(
+                f"The emulated board's description {wrong}.",
+                "It has mcu, and perhaps name, cycles and uid.",
+            )
         chip = chip_of(str(document["mcu"]))
         cycles = document.get("cycles") or {}
         if not isinstance(cycles, Mapping):

@@ -89,10 +89,11 @@ class TcpLine(Line):
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._server.bind(("127.0.0.1", port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._server.close()
+            why = error.strerror if isinstance(error, OSError) else "there is no such port"
             raise TransportError(
-                f"TCP port {port} cannot be listened on: {error.strerror}.",
+                f"TCP port {port} cannot be listened on: {why}.",
                 "Choose another port, or 0 for any.",
             ) from error
         self._server.listen(1)

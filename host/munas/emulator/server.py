@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -49,6 +50,7 @@ class Server:
         self._parent = os.getppid()
         self._requests = bytearray()
         self._open = True
+        self._exit_code = 0
         self._told = 0
         self._resets_in_a_row = 0
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -58,8 +60,11 @@ class Server:
             "close": self._close,
         }
 
-    def serve(self) -> None:
-        """Run until closed."""
+    def serve(self) -> int:
+        """Say where the line is, and run until closed, interrupted or terminated; the exit code."""
+        self._heed_signals()
+        board = self._mcu.board
+        say({"url": self._line.url, "board": board.name, "mcu": board.chip.name})
         while self._open:
             pause = self._mcu.run()
             sent = self._mcu.drain()
@@ -69,7 +74,27 @@ class Server:
             self._resets_in_a_row = self._resets_in_a_row + 1 if pause is Pause.RESET else 0
             self._listen(self._patience_s(pause))
             if self._controlled and os.getppid() != self._parent:
-                return
+                break
+        return self._exit_code
+
+    def _heed_signals(self) -> None:
+        """A signal ends the loop. Its handler must not raise: most of the time it would do so in a
+        callback of Unicorn's, and be lost there. Ctrl-C reaches every process of a terminal; one
+        that is controlled leaves it to its parent.
+        """
+        self._woken, wakes = os.pipe()
+        for end in (self._woken, wakes):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(wakes)
+        signal.signal(signal.SIGTERM, lambda *_: self._end(0))
+        if self._controlled:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        else:
+            signal.signal(signal.SIGINT, lambda *_: self._end(130))
+
+    def _end(self, exit_code: int) -> None:
+        self._open = False
+        self._exit_code = exit_code
 
     def _patience_s(self, pause: Pause) -> float:
         """How long to wait for the line or a request before the chip runs on."""
@@ -78,13 +103,15 @@ class Server:
         return _RESET_LOOP_S if self._resets_in_a_row > _RESETS_AT_ONCE else 0
 
     def _listen(self, timeout_s: float) -> None:
-        watched = [_INPUT] if self._controlled else []
+        watched = [self._woken]
+        if self._controlled:
+            watched.append(_INPUT)
         if self._mcu.port.backlog < _BACKLOG:
             watched += self._line.readable()
         ready, _, _ = select.select(watched, [], [], timeout_s)
         if _INPUT in ready and self._controlled:
             self._take_requests()
-        if any(descriptor != _INPUT for descriptor in ready):
+        if any(descriptor not in (_INPUT, self._woken) for descriptor in ready):
             data = self._line.read()
             if data:
                 self._mcu.feed(data)
