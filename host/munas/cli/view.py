@@ -8,7 +8,7 @@ from __future__ import annotations
 import json as encoder
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
     if json:
         typer.echo(encoder.dumps(found))
         return
-    show_front(found["front"], shown.bounds, found["mac_model"])
+    show_front(found["front"], shown.bounds, shown.mac_model)
     stages = ", ".join(f"{k} {v:.0f} s" for k, v in found["time_by_stage_s"].items() if v >= 0.5)
     console.print(
         f"{found['candidates']} candidates in {found['wall_s']:.0f} s of this call "
@@ -57,7 +57,7 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
 
 
 def show_front(
-    rows: list[dict[str, Any]], bounds: dict[str, float], mac_model: dict[str, Any] | None
+    rows: list[dict[str, Any]], bounds: dict[str, float], mac_model: Mapping[str, Any] | None
 ) -> None:
     """The front's table, or a warning that there is none.
 
@@ -70,7 +70,7 @@ def show_front(
 
 
 def _with_estimates(
-    rows: list[dict[str, Any]], mac_model: dict[str, Any] | None
+    rows: list[dict[str, Any]], mac_model: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
     from munas.latency import MacModel
 
@@ -150,6 +150,7 @@ class _View:
 
     def __init__(self) -> None:
         self.bounds: dict[str, float] = {}
+        self.mac_model: Mapping[str, Any] | None = None
         self.start: RunStart | None = None
         self.rows: list[tuple[ResultRow, bool]] = []
         self.flying: dict[int, str] = {}
@@ -158,6 +159,7 @@ class _View:
 
     def started(self, start: RunStart) -> None:
         self.start, self.bounds, self.began = start, start.bounds, time.monotonic()
+        self.mac_model = start.mac_model
         console.print(f"{start.name}: {start.rounds} candidates, {start.workers} workers")
         console.print(f"Data: {start.dataset}")
         for notice in start.notices:

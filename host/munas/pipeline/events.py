@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from munas.search import Candidate
 from munas.store import ResultRow
@@ -11,7 +12,10 @@ from munas.store import ResultRow
 
 @dataclass(frozen=True)
 class RunStart:
-    """What is about to run, for the first lines on screen."""
+    """What is about to run, for the first lines on screen.
+
+    `mac_model` are the constants of the board's MAC model, where it has one.
+    """
 
     name: str
     ledger: str
@@ -23,6 +27,7 @@ class RunStart:
     bounds: dict[str, float]
     latency_source: str
     latency_reason: str
+    mac_model: Mapping[str, Any] | None = None
     notices: tuple[str, ...] = field(default=())
 
 

@@ -267,6 +267,7 @@ def _go(
             bounds=experiment.bounds.given(),
             latency_source=latencies.choice.source.value,
             latency_reason=latencies.choice.reason,
+            mac_model=identity.get("mac_model"),
             notices=notices,
         )
     )
@@ -316,7 +317,6 @@ def summary(ledger: Ledger, wall_s: float, overhead_s: float) -> dict[str, Any]:
         "ledger": str(ledger.path),
         "candidates": len(ledger.results()),
         "front": ledger.front(),
-        "mac_model": ledger.run.identity.get("mac_model"),
         "wall_s": round(wall_s, 3),
         "time_by_stage_s": {stage: round(seconds, 3) for stage, seconds in stages.items()},
     }
