@@ -22,6 +22,10 @@ class LatencySource(StrEnum):
     MAC = "mac"
 
 
+MEASURED = frozenset({LatencySource.SILICON, LatencySource.EMULATED})
+"""The sources that come from running the model, on a chip or on an emulated one."""
+
+
 class MemorySource(StrEnum):
     """Where a RAM figure comes from.
 

@@ -72,11 +72,11 @@ def show_front(
 def _with_estimates(
     rows: list[dict[str, Any]], mac_model: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    from munas.latency import MacModel
+    from munas.latency import estimate_beside
 
-    if mac_model is None or any(row["latency_source"] in (None, "mac") for row in rows):
+    model = estimate_beside(mac_model, (row["latency_source"] for row in rows))
+    if model is None:
         return rows
-    model = MacModel(**mac_model)
     return [{**row, "mac_latency_us": model.latency_us(row["macs"])} for row in rows]
 
 

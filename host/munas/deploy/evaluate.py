@@ -1,8 +1,6 @@
-"""What an int8 model computes on the host: its accuracy, its exact outputs, its arena.
+"""What an int8 model computes on the host: its classes and its accuracy, by ai-edge-litert (fast).
 
-Accuracy is ai-edge-litert's (fast). Golden outputs and the arena are the tflite-micro wheel's; it
-computes byte for byte what TensorFlow Lite Micro does on a microcontroller; its arena, however, is
-that of x86-64 and only a screen (source `host`).
+Its exact outputs and its arena are TensorFlow Lite Micro's: see `munas.deploy.golden`.
 """
 
 from __future__ import annotations

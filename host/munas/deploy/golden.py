@@ -1,7 +1,8 @@
 """TensorFlow Lite Micro on this host, by the tflite-micro wheel: the bytes a board must answer.
 
 The wheel runs in this process and takes the process with it where a model is malicious: models from
-elsewhere go through `golden_outputs`, which asks a process of its own.
+elsewhere go through `golden_outputs`, which asks a process of its own. The wheel's arena is that of
+x86-64 and only a screen (source `host`).
 """
 
 from __future__ import annotations

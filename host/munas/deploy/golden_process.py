@@ -47,8 +47,7 @@ class GoldenProcess:
         shape = list(inputs[0].shape)
         blobs = {"model": model} | {f"in{i:03d}": each.tobytes() for i, each in enumerate(inputs)}
         with self._lock:
-            answer = self._ask({"shape": shape}, blobs)
-        header, found = answer
+            header, found = self._ask({"shape": shape}, blobs)
         if "error" in header:
             kind = ConvertError if header["error"]["name"] == "convert" else InfrastructureError
             raise kind(header["error"]["message"], header["error"]["mend"])

@@ -1,7 +1,13 @@
 """The latency module: sources, the policy that chooses one, and measuring."""
 
 from munas.latency.policy import Choice, Requested, Surroundings, choose
-from munas.latency.provider import LatencyProvider, MacModel, MacProvider, Reading
+from munas.latency.provider import (
+    LatencyProvider,
+    MacModel,
+    MacProvider,
+    Reading,
+    estimate_beside,
+)
 
 __all__ = [
     "Choice",
@@ -12,4 +18,5 @@ __all__ = [
     "Requested",
     "Surroundings",
     "choose",
+    "estimate_beside",
 ]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from munas.errors import InfrastructureError
-from munas.units import LatencySource
+from munas.units import MEASURED, LatencySource
 
 Requested = Literal["auto", "measured", "predicted", "mac"]
 
@@ -73,7 +73,7 @@ def choose(
         ranked = ranked[[source for source, _, _ in ranked].index(after) + 1 :]
     wanted = {
         "auto": set(LatencySource),
-        "measured": {LatencySource.SILICON, LatencySource.EMULATED},
+        "measured": MEASURED,
         "predicted": {LatencySource.PREDICTED},
         "mac": {LatencySource.MAC},
     }[requested] & (set(LatencySource) if only is None else {only})

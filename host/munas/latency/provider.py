@@ -6,12 +6,13 @@ A provider stands for one source on one board with one engine; it is chosen once
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from munas.arch import Architecture
 from munas.cost import Cost
-from munas.units import Latency, LatencySource, Memory
+from munas.units import MEASURED, Latency, LatencySource, Memory
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ class MacModel:
     def latency_us(self, macs: int) -> int:
         cycles = self.base_cycles + self.cycles_per_mac * macs
         return round(cycles * 1_000_000 / self.clock_hz)
+
+
+def estimate_beside(
+    constants: Mapping[str, Any] | None, sources: Iterable[str | None]
+) -> MacModel | None:
+    """The MAC model to show beside latencies of these sources.
+
+    Null unless all were measured and the run's identity has the `constants` of its board.
+    """
+    measured = {str(source) for source in sources} <= {str(source) for source in MEASURED}
+    return MacModel(**constants) if constants and measured else None
 
 
 @dataclass

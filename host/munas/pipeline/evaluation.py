@@ -6,6 +6,7 @@ The search is told what the ledger keeps, and nothing else: a resumed run tells 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from munas.cost import Cost
@@ -13,9 +14,7 @@ from munas.errors import MunasError
 from munas.latency import Reading
 from munas.search import Candidate, Evaluation, screened_values
 from munas.store import ResultRow, RevisionReason, RevisionRow
-from munas.units import LatencySource, Memory, MemorySource
-
-_MEASURED = (LatencySource.SILICON, LatencySource.EMULATED)
+from munas.units import MEASURED, Memory, MemorySource
 
 
 def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
@@ -40,7 +39,7 @@ def screened_row(
     candidate: Candidate, costs: Cost, reading: Reading, stage_s: Mapping[str, float]
 ) -> ResultRow:
     """The row of a candidate that is outside the bounds before any training."""
-    return _row(candidate, costs, reading, reading.arena, {}, stage_s, "infeasible")
+    return _row(candidate, costs, reading, {}, stage_s, "infeasible")
 
 
 def trained_row(
@@ -55,12 +54,15 @@ def trained_row(
 
     The arena is the measured one where there is one, else this host's, labelled so.
     """
-    arena = reading.arena
-    if arena is None and answer["host_arena_bytes"] is not None:
-        arena = Memory(answer["host_arena_bytes"], MemorySource.HOST)
-    return _row(
-        candidate, costs, reading, arena, dict(answer), stage_s, "ok", weights_sha256=weights_sha256
-    )
+    reading = with_host_arena(reading, answer["host_arena_bytes"])
+    return _row(candidate, costs, reading, answer, stage_s, "ok", weights_sha256=weights_sha256)
+
+
+def with_host_arena(reading: Reading, host_arena_bytes: int | None) -> Reading:
+    """The reading, with this host's arena where it has none."""
+    if reading.arena is not None or host_arena_bytes is None:
+        return reading
+    return replace(reading, arena=Memory(host_arena_bytes, MemorySource.HOST))
 
 
 def revised_row(
@@ -83,7 +85,6 @@ def revised_row(
         if name not in ("latency_us", "arena_used_bytes")
     }
     read, sources = _read_values(reading)
-    latency, arena = reading.latency, reading.arena
     return RevisionRow(
         candidate_id=number,
         rung=rung,
@@ -91,12 +92,7 @@ def revised_row(
         reason=reason,
         status=row.status,
         evaluation={"values": values | read, "sources": sources},
-        latency_us=latency.latency_us,
-        latency_source=latency.source.value,
-        arena_used_bytes=arena.memory_bytes if arena else None,
-        arena_source=arena.source.value if arena else None,
-        board=latency.board,
-        engine=latency.engine if latency.source in _MEASURED else None,
+        **_columns(reading),
     )
 
 
@@ -113,18 +109,29 @@ def _read_values(reading: Reading) -> tuple[dict[str, float], dict[str, str]]:
     return values, sources
 
 
+def _columns(reading: Reading) -> dict[str, Any]:
+    """The columns that a reading fills, in results as in revisions."""
+    latency, arena = reading.latency, reading.arena
+    return {
+        "latency_us": latency.latency_us,
+        "latency_source": latency.source.value,
+        "arena_used_bytes": arena.memory_bytes if arena else None,
+        "arena_source": arena.source.value if arena else None,
+        "board": latency.board,
+        "engine": latency.engine if latency.source in MEASURED else None,
+    }
+
+
 def _row(
     candidate: Candidate,
     costs: Cost,
     reading: Reading,
-    arena: Memory | None,
     answer: Mapping[str, Any],
     stage_s: Mapping[str, float],
     status: Any,
     weights_sha256: str | None = None,
 ) -> ResultRow:
-    latency = reading.latency
-    read, sources = _read_values(Reading(latency, arena))
+    read, sources = _read_values(reading)
     values = screened_values(costs) | read
     if "flash_bytes" in answer:
         values["flash_bytes"] = answer["flash_bytes"]
@@ -137,13 +144,8 @@ def _row(
         epochs=answer.get("epochs"),
         val_accuracy_int8=answer.get("val_accuracy_int8"),
         val_accuracy_float=answer.get("val_accuracy_float"),
-        latency_us=latency.latency_us,
-        latency_source=latency.source.value,
-        arena_used_bytes=arena.memory_bytes if arena else None,
-        arena_source=arena.source.value if arena else None,
         flash_bytes=answer.get("flash_bytes"),
-        board=latency.board,
-        engine=latency.engine if latency.source in _MEASURED else None,
+        **_columns(reading),
         model_sha256=answer.get("model_sha256"),
         weights_sha256=weights_sha256,
         stage_s={name: round(seconds, 3) for name, seconds in stage_s.items()},

@@ -8,24 +8,28 @@ in one transaction with the event that tells of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from munas.arch import Architecture
 from munas.cost import Cost, cost
 from munas.errors import ExitCode, MunasError
 from munas.latency import LatencyProvider, Reading
-from munas.pipeline.evaluation import error_dict, evaluation_of, revised_row
+from munas.pipeline.evaluation import (
+    error_dict,
+    evaluation_of,
+    revised_row,
+    with_host_arena,
+)
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
+from munas.pipeline.tasks import convert_task
 from munas.search import Candidate, Screen, Search
 from munas.store import EventRow, Ledger, ResultRow, RevisionReason, RevisionRow
-from munas.units import LatencySource, Memory, MemorySource
+from munas.units import LatencySource
 
 Fault = Mapping[str, str]
 Read = Callable[[Architecture, Cost, bytes | None], Reading]
-
-
 ScreenFor = Callable[[LatencyProvider | None], Screen | None]
 
 
@@ -96,21 +100,22 @@ class Reviser:
         self._waiting = ledger.revisions()
         self._switching = False
 
-    def begin(self, provider: LatencyProvider, *, lost: bool) -> None:
-        """Before a replay: `provider` is the run's, or the next one where its board was `lost`."""
+    def screen_by(self, provider: LatencyProvider, *, lost: bool = False) -> None:
+        """From now on the search screens by `provider`.
+
+        Not yet where the board was `lost` that it takes the place of, nor before the replay has
+        come to where that happened.
+        """
         self._switching = lost
         self._choose_screen(provider)
 
     def take_effect(self, provider: LatencyProvider) -> None:
         """Tell the revisions that were made when as many candidates had been asked for as now."""
+        if not self._waiting or self._waiting[0].asked > len(self._search.asked):
+            return
         while self._waiting and self._waiting[0].asked <= len(self._search.asked):
             row = self._waiting.pop(0)
             self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
-        self._choose_screen(provider)
-
-    def use(self, provider: LatencyProvider) -> None:
-        """From now on the search screens by `provider`."""
-        self._switching = False
         self._choose_screen(provider)
 
     def _choose_screen(self, provider: LatencyProvider) -> None:
@@ -126,13 +131,15 @@ class Reviser:
         cause: Cause,
         training: Set[int],
         provider: LatencyProvider,
-        source: CurrentSource,
+        reason: str,
         read: Read,
     ) -> dict[int, Reading | Fault]:
         """Read anew, keep, and tell; the readings by candidate, those in `training` among them.
 
-        Raises MunasErrors that concern the board; nothing is kept then.
+        `reason` says why `provider` is used. Raises MunasErrors that concern the board; nothing is
+        kept then.
         """
+        source = CurrentSource(provider.source, str(provider.board), provider.engine, reason)
         rows = [
             row
             for row in self._ledger.current_results()
@@ -162,12 +169,7 @@ def _readings(
     models = []
     if provider.needs_model:
         for subject in subjects:
-            task = {
-                "task": "convert",
-                "architecture": subject.architecture.as_dict(),
-                "seed": subject.candidate_id,
-            }
-            models.append(executor.submit(task))
+            models.append(executor.submit(convert_task(subject)))
     for index, subject in enumerate(subjects):
         model = None
         if models:
@@ -202,8 +204,7 @@ def _add_host_arena(
             waiting[row.candidate_id] = reading, executor.submit({"task": "arena"}, blobs)
     for number, (reading, future) in waiting.items():
         arena_bytes = future.result()[0].get("host_arena_bytes")
-        if arena_bytes is not None:
-            found[number] = replace(reading, arena=Memory(arena_bytes, MemorySource.HOST))
+        found[number] = with_host_arena(reading, arena_bytes)
 
 
 def _keep(

@@ -45,7 +45,8 @@ from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.pipeline.flight import Flight, Stages
 from munas.pipeline.front import test_front
-from munas.pipeline.revise import Cause, CurrentSource, Reviser, ScreenFor, distrusted
+from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted
+from munas.pipeline.tasks import convert_task
 from munas.search import Candidate, Search
 from munas.store import (
     CandidateRow,
@@ -66,10 +67,6 @@ _BLAMELESS = {fault.name for fault in (*_OF_ONE_MEASUREMENT, WorkerError, Infras
 }
 
 NextSource = Callable[[LatencySource], "tuple[LatencyProvider, Choice] | None"]
-
-
-def _of_one_measurement(error: MunasError) -> bool:
-    return isinstance(error, _OF_ONE_MEASUREMENT)
 
 
 class SearchRun:
@@ -124,7 +121,7 @@ class SearchRun:
         started = time.perf_counter()
         try:
             self._replay()
-            while self._fill() or self._flights:
+            while self._fill(self.limit) or self._flights:
                 self._collect()
             began = time.perf_counter()
             test_front(self.ledger, self.executor, self.observer)
@@ -136,24 +133,21 @@ class SearchRun:
 
     def _replay(self) -> None:
         """Ask and tell again what the ledger holds, with revisions where they took effect."""
-        self.reviser.begin(self.provider, lost=self._lost is not None)
-        listed = min(len(self._listed), self.limit)
-        while self.search.can_ask and len(self.search.asked) < listed:
-            self.reviser.take_effect(self.provider)
-            self._admit(self.search.ask())
+        self.reviser.screen_by(self.provider, lost=self._lost is not None)
+        self._fill(min(len(self._listed), self.limit))
         self.reviser.take_effect(self.provider)
         if self._lost:
             self._revise(None, "board-lost", self._lost)
-            self.reviser.use(self.provider)
+            self.reviser.screen_by(self.provider)
         elif doubtful := distrusted(self.ledger):
             self._revise(doubtful, "canary-moved", "the board's canary had moved")
 
-    def _fill(self) -> bool:
-        """Ask for as many candidates as may be in flight; whether any was asked."""
+    def _fill(self, limit: int) -> bool:
+        """Ask for as many candidates as may be in flight, up to `limit`; whether any was asked."""
         asked = False
-        while self.search.can_ask and len(self.search.asked) < self.limit:
-            candidate = self.search.ask()
-            self._admit(candidate)
+        while self.search.can_ask and len(self.search.asked) < limit:
+            self.reviser.take_effect(self.provider)
+            self._admit(self.search.ask())
             asked = True
         return asked
 
@@ -190,11 +184,7 @@ class SearchRun:
 
     def _after_screen(self, flight: Flight) -> None:
         if self.provider.needs_model:
-            task = {
-                "task": "convert",
-                "architecture": flight.candidate.architecture.as_dict(),
-                "seed": flight.candidate.candidate_id,
-            }
+            task = convert_task(flight.candidate)
             self._launch(flight, "convert", self.executor.submit(task))
             return
         flight.reading = self.provider.read(flight.candidate.architecture, flight.costs, None)
@@ -244,8 +234,9 @@ class SearchRun:
             except BOARD_LOST as error:
                 self._switch(flight, error)
             except MunasError as error:
-                board = error.exit_code == ExitCode.INFRASTRUCTURE
-                if flight.stage == "measure" and board and not _of_one_measurement(error):
+                of_model = error.exit_code != ExitCode.INFRASTRUCTURE
+                passes = of_model or isinstance(error, _OF_ONE_MEASUREMENT)
+                if flight.stage == "measure" and not passes:
                     raise
                 self._fail(flight, error_dict(error))
 
@@ -344,7 +335,7 @@ class SearchRun:
         self.provider, choice = following
         self._reason = choice.reason
         self._revise(None, "board-lost", lost.what)
-        self.reviser.use(self.provider)
+        self.reviser.screen_by(self.provider)
         for each in waiting:
             self._after_screen(each)
 
@@ -364,10 +355,13 @@ class SearchRun:
             if flight.stage == "train"
             and (numbers is None or flight.candidate.candidate_id in numbers)
         }
-        provider = self.provider
-        source = CurrentSource(provider.source, str(provider.board), provider.engine, self._reason)
-        cause = Cause(reason, why, numbers)
-        found = self.reviser.revise(cause, training.keys(), provider, source, self._read_now)
+        found = self.reviser.revise(
+            Cause(reason, why, numbers),
+            training.keys(),
+            self.provider,
+            self._reason,
+            self._read_now,
+        )
         for number, future in training.items():
             reading = found[number]
             if isinstance(reading, Reading):

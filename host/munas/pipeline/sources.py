@@ -12,7 +12,7 @@ from munas.errors import MunasError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
 from munas.pipeline.doctor import absent_packages
-from munas.units import LatencySource
+from munas.units import MEASURED, LatencySource
 
 EngineName = Literal["tflm", "aot"]
 
@@ -59,7 +59,7 @@ def provider_for(
     board = find_board(section.board)
     choice = choose(section.source, section.board, _ThisMachine(), only=source, after=after)
     wanted = engine or section.engine
-    if choice.source in (LatencySource.SILICON, LatencySource.EMULATED):
+    if choice.source in MEASURED:
         from munas.latency.engine import choose_engine
         from munas.latency.measured import MeasuredProvider
 

@@ -16,9 +16,19 @@ import numpy as np
 from munas.arch import Architecture
 from munas.errors import InfrastructureError, MunasError
 from munas.experiment.schema import Augment, Data, Train
+from munas.search import Candidate
 
 Answer = tuple[dict[str, Any], dict[str, bytes]]
 Progress = Callable[[dict[str, Any]], None]
+
+
+def convert_task(candidate: Candidate) -> dict[str, Any]:
+    """The task that converts a candidate with random weights, alike whenever it is done."""
+    return {
+        "task": "convert",
+        "architecture": candidate.architecture.as_dict(),
+        "seed": candidate.candidate_id,
+    }
 
 
 class Tasks:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from munas.latency import MacModel
+from munas.latency import MacModel, estimate_beside
 from munas.pipeline.revise import current_source
 from munas.store import CandidateRow, EventRow, Ledger, ResultRow, RunInfo
 
@@ -71,9 +71,7 @@ class Facts:
     @property
     def mac_model(self) -> MacModel | None:
         """The board's MAC model, where latencies were measured and it has one."""
-        constants = self.run.identity.get("mac_model")
-        measured = {"silicon", "emulated"} >= set(self.sources("latency_us"))
-        return MacModel(**constants) if constants and measured else None
+        return estimate_beside(self.run.identity.get("mac_model"), self.sources("latency_us"))
 
     def sources(self, resource: str) -> list[str]:
         """The distinct sources of a resource's known values, sorted."""

@@ -37,6 +37,11 @@ _BATCH_ENTRIES = 4_000_000
 _ROUNDING = 1e-12
 
 
+def batch_of(n: int) -> int:
+    """How many resamples of n points to take at once: some tens of megabytes."""
+    return max(1, _BATCH_ENTRIES // n)
+
+
 def bootstrap_interval(
     statistic: Statistic,
     n: int,
@@ -70,7 +75,7 @@ def bootstrap_interval(
             (np.arange(n),),
             of_indices,
             n_resamples=resamples,
-            batch=max(1, _BATCH_ENTRIES // n),
+            batch=batch_of(n),
             vectorized=True,
             confidence_level=confidence,
             method="BCa",

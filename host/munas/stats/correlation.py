@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from munas.errors import BadInputError
-from munas.stats.bootstrap import RESAMPLES, SEED, Statistic, bootstrap_interval
+from munas.stats.bootstrap import RESAMPLES, SEED, Statistic, batch_of, bootstrap_interval
 from munas.stats.groups import too_few
 from munas.stats.interval import CONFIDENCE, Interval, Matrix, Vector, pair_of, require_spread
 from munas.stats.weighted import Levels, pearson_of, ratio
@@ -23,8 +23,6 @@ from munas.stats.weighted import Levels, pearson_of, ratio
 PERMUTATIONS = 1999
 MOST_KENDALL_POINTS = 10_000
 """The signs of all pairs of points stand in memory: 400 MB at this number."""
-
-_BATCH_ENTRIES = 4_000_000
 
 
 class CorrelationKind(StrEnum):
@@ -192,7 +190,7 @@ def _permutation_p(
         permutation_type="pairings",
         vectorized=not by_rank,
         n_resamples=permutations,
-        batch=max(1, _BATCH_ENTRIES // x.size),
+        batch=batch_of(x.size),
         alternative="two-sided",
         rng=np.random.default_rng(seed),
     )

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from munas.errors import BadInputError
-from munas.stats.bootstrap import SEED
+from munas.stats.bootstrap import SEED, batch_of
 from munas.stats.interval import Interval, IntervalMethod, Vector, require_share, sample_of
 from munas.stats.rank_sum import hodges_lehmann, least_p, mann_whitney_p
 
@@ -25,7 +25,6 @@ ALPHA = 0.01
 
 _PERMUTATIONS = 9999
 _ROUNDING = 1e-12
-_BATCH_ENTRIES = 4_000_000
 
 
 class Verdict(StrEnum):
@@ -155,7 +154,7 @@ def permutation_p(
         permutation_type="independent",
         vectorized=True,
         n_resamples=permutations,
-        batch=max(1, _BATCH_ENTRIES // (first.size + second.size)),
+        batch=batch_of(first.size + second.size),
         rng=np.random.default_rng(seed),
     )
     return float(found.pvalue)
