@@ -7,15 +7,13 @@ repeat them six times. This module knows nothing of HTML.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from munas.plots import Figure, lay_out, to_plain
 from munas.report.facts import RESOURCES, SOURCES, Facts, Record, error_of
 
-_FONT = {"family": "system-ui, sans-serif", "size": 13, "color": "#1c2330"}
-_GRID = {"gridcolor": "#e6e9ef", "linecolor": "#8a93a3", "zeroline": False, "automargin": True}
 _BOUND = {"color": "#9a3b00", "width": 1.5, "dash": "dash"}
 # Drawn in this order, so that the front lies on top.
 _CLASSES: Mapping[str, Mapping[str, Any]] = {
@@ -29,8 +27,6 @@ _WIDE = 30
 # A bound further beyond the points than this factor is told in words, else it would squeeze them.
 _FAR = 4
 
-Figure = dict[str, Any]
-
 
 def figures(facts: Facts) -> dict[str, Figure]:
     """All figures that the run has points for, by the id of their place in the page."""
@@ -43,13 +39,6 @@ def figures(facts: Facts) -> dict[str, Figure]:
     if any(facts.stage_s.values()):
         made["stages"] = _stages(facts.stage_s)
     return made
-
-
-def to_plain(figure: Any) -> Figure:
-    """A plotly figure as plain JSON values; this is also where plotly checks its attributes."""
-    plain: Figure = json.loads(figure.to_json(engine="json"))
-    plain["layout"].pop("template", None)
-    return plain
 
 
 def _point(row: Record, resource: str) -> bool:
@@ -100,7 +89,7 @@ def _scatter(facts: Facts, resource: str) -> Figure:
     x_axis, x_line, x_note = _axis(values, facts.bounds.get(resource), wide=True)
     y_axis, y_line, y_note = _axis([error_of(row) for _, row in rows], facts.bounds.get("error"))
     title = title + (f" · {x_note}" if x_note else "")
-    _layout(figure, x_axis | {"title": title}, _error_axis(y_axis, y_note))
+    lay_out(figure, x_axis | {"title": title}, _error_axis(y_axis, y_note))
     _bound_lines(figure, x_line, y_line)
     return to_plain(figure)
 
@@ -184,7 +173,7 @@ def _progress(facts: Facts) -> Figure:
     errors = [error_of(row) for _, row in rows]
     y_axis, y_line, y_note = _axis(errors, facts.bounds.get("error"))
     x_axis = {"title": "Candidate, in the order of asking", "rangemode": "tozero"}
-    _layout(figure, x_axis, _error_axis(y_axis, y_note))
+    lay_out(figure, x_axis, _error_axis(y_axis, y_note))
     _bound_lines(figure, None, y_line)
     return to_plain(figure)
 
@@ -216,23 +205,6 @@ def _stages(stage_s: Mapping[str, float]) -> Figure:
             hoverinfo="skip",
         )
     )
-    _layout(figure, {"title": "Seconds, over all workers"}, {"type": "category"})
+    lay_out(figure, {"title": "Seconds, over all workers"}, {"type": "category"})
     figure.update_layout(height=110 + 34 * len(ordered), showlegend=False)
     return to_plain(figure)
-
-
-def _layout(figure: Any, x: Mapping[str, Any], y: Mapping[str, Any]) -> None:
-    figure.update_layout(
-        font=_FONT,
-        height=380,
-        margin={"l": 10, "r": 16, "t": 28, "b": 10},
-        paper_bgcolor="#ffffff",
-        plot_bgcolor="#ffffff",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        hoverlabel={"bgcolor": "#ffffff", "align": "left", "font": {"color": "#1c2330"}},
-        hovermode="closest",
-        dragmode="zoom",
-        xaxis={**_GRID, **x},
-        yaxis={**_GRID, **y},
-        showlegend=True,
-    )

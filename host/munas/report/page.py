@@ -1,31 +1,20 @@
-"""Puts a report together: one HTML page that shows itself without a network.
-
-Its policy (Content-Security-Policy) forbids the page any connection, so a browser enforces what
-this module promises.
-"""
+"""Puts a report together: one HTML page that shows itself without a network."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from munas.errors import BadInputError
+from munas.pages import bullets, definitions, page, place, section
 from munas.report import tables
 from munas.report.facts import RESOURCES, Facts, gather
 from munas.report.figures import figures
 from munas.report.listing import experiment_toml
-from munas.report.style import SCRIPT, STYLE
 from munas.report.words import duration, headline, latency_sentence, memory_sentences, silences
 from munas.store import Ledger
 from munas.store.export import write_atomically
-
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; base-uri 'none'; form-action 'none'"
-)
 
 
 def write_report(ledger: Ledger, out: Path) -> None:
@@ -42,23 +31,8 @@ def write_report(ledger: Ledger, out: Path) -> None:
 
 def render(facts: Facts) -> str:
     """The page as text."""
-    from plotly.offline import get_plotlyjs
-
     shown = figures(facts)
-    data = _script_json({"figures": shown, "hover": tables.hover_texts(facts)})
-    name = escape(facts.run.name)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name} · munas</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{name}</h1>
+    body = f"""<h1>{escape(facts.run.name)}</h1>
 <p class="headline">{escape(headline(facts))}</p>
 {_run(facts)}
 <p>{escape(latency_sentence(facts.run.identity))}</p>
@@ -68,28 +42,8 @@ def render(facts: Facts) -> str:
 {_sources(facts)}
 {_course(shown)}
 {_candidates(facts)}
-{_reproduce(facts)}
-</main>
-<script>{get_plotlyjs()}</script>
-<script>const report = {data};
-{SCRIPT}</script>
-</body>
-</html>
-"""
-
-
-def _script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: nothing in it can end the element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
-
-
-def _list(items: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+{_reproduce(facts)}"""
+    return page(facts.run.name, body, shown, tables.hover_texts(facts))
 
 
 def _run(facts: Facts) -> str:
@@ -113,14 +67,13 @@ def _run(facts: Facts) -> str:
         "Wall time": duration(facts.wall_s),
         "Ledger": facts.ledger,
     }
-    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs.items())
-    return f"<dl>{items}</dl>"
+    return definitions(pairs)
 
 
 def _sources(facts: Facts) -> str:
-    return _section(
+    return section(
         "Where the numbers come from",
-        _list(
+        bullets(
             [
                 latency_sentence(facts.run.identity),
                 "Accuracy: that of the int8 model, as it would be shipped.",
@@ -128,23 +81,19 @@ def _sources(facts: Facts) -> str:
             ]
         ),
         "<h3>What they do not say</h3>",
-        _list(silences(facts)),
+        bullets(silences(facts)),
     )
-
-
-def _place(name: str, label: str) -> str:
-    return f'<div class="plot" id="{escape(name)}" role="img" aria-label="{escape(label)}"></div>'
 
 
 def _scatters(shown: dict[str, Any]) -> str:
     places = [
-        _place(f"scatter-{name}", f"Validation error against {title}")
+        place(f"scatter-{name}", f"Validation error against {title}")
         for name, title in RESOURCES.items()
         if f"scatter-{name}" in shown
     ]
     if not places:
-        return _section("Error against resources", "<p>No candidate was trained to its end.</p>")
-    return _section(
+        return section("Error against resources", "<p>No candidate was trained to its end.</p>")
+    return section(
         "Error against resources",
         "<p>Each point is a candidate; dashed lines are bounds, and good is down and to the left. "
         "Point at one for its values; drag to zoom, double-click to go back.</p>",
@@ -154,8 +103,8 @@ def _scatters(shown: dict[str, Any]) -> str:
 
 def _front(facts: Facts) -> str:
     if not facts.front:
-        return _section("The front", "<p>The front is empty: nothing is within all bounds.</p>")
-    return _section(
+        return section("The front", "<p>The front is empty: nothing is within all bounds.</p>")
+    return section(
         "The front",
         "<p>No other candidate within the bounds is at least as good in everything and better in "
         "something. The test images are used for these alone, once the search has ended.</p>",
@@ -167,24 +116,24 @@ def _front(facts: Facts) -> str:
 
 def _bounds(facts: Facts) -> str:
     if not facts.bounds:
-        return _section("Bounds", "<p>Nothing is bounded.</p>")
-    return _section("Bounds", tables.bounds_table(facts))
+        return section("Bounds", "<p>Nothing is bounded.</p>")
+    return section("Bounds", tables.bounds_table(facts))
 
 
 def _course(shown: dict[str, Any]) -> str:
     parts = []
     if "progress" in shown:
-        parts += ["<h3>Progress</h3>", _place("progress", "Error of each candidate")]
+        parts += ["<h3>Progress</h3>", place("progress", "Error of each candidate")]
     if "stages" in shown:
-        parts += ["<h3>Where the time went</h3>", _place("stages", "Seconds by stage")]
-    return _section("The course of the search", *parts) if parts else ""
+        parts += ["<h3>Where the time went</h3>", place("stages", "Seconds by stage")]
+    return section("The course of the search", *parts) if parts else ""
 
 
 def _candidates(facts: Facts) -> str:
     count = len(facts.table)
     if not count:
         return ""
-    return _section(
+    return section(
         "All candidates",
         f"<details><summary>{count:,} result{'s' * (count != 1)}</summary>"
         f"{tables.all_table(facts)}</details>",
@@ -196,7 +145,7 @@ def _reproduce(facts: Facts) -> str:
     versions = identity.get("versions") or identity.get("packages") or {}
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     digest = identity.get("dataset_sha256")
-    return _section(
+    return section(
         "To reproduce",
         "<p>The command:</p>",
         f"<pre>{escape(facts.run.command)}</pre>",

@@ -1,6 +1,22 @@
-"""The look of a report, and the few lines of script that draw its figures."""
+"""A page that shows itself without a network: its shell, its look, the script that draws figures.
 
-STYLE = """
+Its policy (Content-Security-Policy) forbids the page any connection, so a browser enforces what
+this module promises. Knows nothing of what a page tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+
+_STYLE = """
 :root { color: #1c2330; background: #ffffff; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0; }
 main { max-width: 78rem; margin: 0 auto; padding: 1.5rem clamp(0.8rem, 3vw, 2rem) 3rem; }
@@ -57,7 +73,7 @@ code { font-size: 0.9em; }
 """
 
 # `data-drawn` and `data-fault` on the body say what came of it, to whoever looks from outside.
-SCRIPT = """
+_SCRIPT = """
 window.addEventListener("error", event => { document.body.dataset.fault = event.message; });
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]] };
 const drawn = Object.entries(report.figures).map(([id, figure]) => {
@@ -73,3 +89,60 @@ const redraw = () => document.querySelectorAll(".js-plotly-plot").forEach(
   plot => Plotly.Plots.resize(plot));
 window.matchMedia("print").addEventListener("change", redraw);
 """
+
+
+def page(title: str, body: str, figures: Mapping[str, Any], hover: Sequence[str] = ()) -> str:
+    """The page as text, plotly's script within.
+
+    `title` is plain text, `body` HTML. `figures` are plotly's JSON by the id of their `place`;
+    `hover` are texts whose numbers points carry as `ids`.
+    """
+    from plotly.offline import get_plotlyjs
+
+    data = script_json({"figures": figures, "hover": list(hover)})
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · munas</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+<script>{get_plotlyjs()}</script>
+<script>const report = {data};
+{_SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand inside a script element: nothing in it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def section(title: str, *parts: str) -> str:
+    """A section of the page; the title is plain text, the parts are HTML."""
+    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list of plain texts."""
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def definitions(pairs: Mapping[str, str]) -> str:
+    """Terms and what they are, both plain texts."""
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs.items())
+    return f"<dl>{items}</dl>"
+
+
+def place(name: str, label: str) -> str:
+    """Where the figure `name` is drawn; `label` is for who cannot see it."""
+    return f'<div class="plot" id="{escape(name)}" role="img" aria-label="{escape(label)}"></div>'
