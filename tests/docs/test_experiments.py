@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from munas.experiment import Experiment, load_experiment
+from munas.experiment import Experiment, load_experiment, load_study
 
 PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
 
@@ -69,5 +69,6 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
 def test_every_experiment_that_comes_with_munas_is_named() -> None:
     folder = Path(__file__).parents[2] / "experiments"
     for path in folder.glob("*.toml"):
-        load_experiment(path)
+        load = load_study if "[study]" in path.read_text() else load_experiment
+        load(path)
         assert f"`{path.stem}`" in PAGE.read_text(), path

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from munas.errors import BadInputError
-from munas.experiment.schema import Experiment
+from munas.experiment.schema import Experiment, StudyExperiment
 from munas.resources import named_files
+
+F = TypeVar("F", bound=BaseModel)
 
 
 def find_experiment(name: str) -> Path:
@@ -40,6 +42,15 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
     `overrides` are `section.key=value` with the value in TOML (a bare word is taken as a string).
     Raises BadInputError that names the file and the field.
     """
+    return parse_experiment(_read(path, overrides), str(path))
+
+
+def load_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyExperiment:
+    """Read and check the experiment of a study; as `load_experiment`, but data may be absent."""
+    return parse_study(_read(path, overrides), str(path))
+
+
+def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -50,13 +61,22 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
     for override in overrides:
         _override(table, override)
-    return parse_experiment(table, str(path))
+    return table
 
 
 def parse_experiment(table: dict[str, Any], origin: str) -> Experiment:
     """Check a table that came from `origin` (a file's name, for the message)."""
+    return _checked(Experiment, table, origin)
+
+
+def parse_study(table: dict[str, Any], origin: str) -> StudyExperiment:
+    """Check the table of a study's experiment."""
+    return _checked(StudyExperiment, table, origin)
+
+
+def _checked(kind: type[F], table: dict[str, Any], origin: str) -> F:
     try:
-        return Experiment.model_validate(table)
+        return kind.model_validate(table)
     except ValidationError as error:
         lines = [f"  {_field(item['loc'])}: {_plain(item['msg'])}" for item in error.errors()]
         raise BadInputError(

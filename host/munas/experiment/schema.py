@@ -129,11 +129,39 @@ class LatencySection(Section):
     on_board_loss: OnBoardLoss = "pause"
 
 
-class Experiment(Section):
-    """A whole experiment file."""
+class StudySection(Section):
+    """Which architectures a study measures, and where.
+
+    `stratified` spreads random architectures evenly over the decades of `macs`; `paper` generates
+    them as the paper's latency experiment does. `input` and `classes` default to the data set's.
+    Each of `boards` (the target board of `latency` unless given) is measured with each of
+    `engines` (the best that is at hand unless given).
+    """
+
+    count: Positive = 1000
+    generation: Literal["stratified", "paper"] = "stratified"
+    macs: tuple[Positive, Positive] = (30_000, 4_000_000)
+    input: tuple[Positive, Positive, Positive] | None = None
+    classes: Annotated[int, Field(ge=2)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    boards: tuple[str, ...] = ()
+    engines: tuple[Literal["tflm", "aot"], ...] = ()
+
+    @model_validator(mode="after")
+    def _plausible(self) -> Self:
+        low, high = self.macs
+        if low >= high:
+            raise ValueError(f"macs must rise: {low} is not below {high}")
+        for name, values in (("boards", self.boards), ("engines", self.engines)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names one twice: {', '.join(values)}")
+        return self
+
+
+class _File(Section):
+    """What every experiment file may hold, besides its data."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    data: Data
     space: SpaceSection = SpaceSection()
     bounds: Bounds = Bounds()
     objective: Objective = Objective()
@@ -141,7 +169,26 @@ class Experiment(Section):
     train: Train = Train()
     pruning: Pruning = Pruning()
     latency: LatencySection = LatencySection()
+    study: StudySection = StudySection()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as the ledger keeps them; `Experiment.model_validate` reads them back."""
         return self.model_dump(mode="json")
+
+
+class Experiment(_File):
+    """A whole experiment file."""
+
+    data: Data
+
+
+class StudyExperiment(_File):
+    """An experiment file as a study reads it: where nothing is trained, no data are needed."""
+
+    data: Data | None = None
+
+    @model_validator(mode="after")
+    def _shaped(self) -> Self:
+        if self.data is None and (self.study.input is None or self.study.classes is None):
+            raise ValueError("study.input and study.classes are needed where there is no [data]")
+        return self

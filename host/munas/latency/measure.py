@@ -105,6 +105,14 @@ class Measurer:
     ) -> None:
         self._stack.close()
 
+    @property
+    def firmware_source(self) -> str:
+        """Digest of the sources that the running firmware was built from, whatever models it has.
+
+        Raises InfrastructureError before anything was measured.
+        """
+        return self._session.identity.source_digest
+
     def measure(self, model: Model) -> Measurement:
         """One model. Raises MunasErrors: exit code 2 concerns the model, 3 the board."""
         checked = self._check(model)

@@ -77,6 +77,14 @@ def provider_for(
     return MacProvider(board=section.board, model=mac_model_of(board)), choice
 
 
+def measured_choice(board: str) -> Choice:
+    """Where measurements for this board come from here: the board itself, or its emulated twin.
+
+    Raises InfrastructureError where neither is at hand.
+    """
+    return choose("measured", board, _ThisMachine())
+
+
 def mac_model_of(board: BoardType) -> MacModel | None:
     """The board file's constants, where it has them."""
     constants = board.mac_model
