@@ -7,9 +7,9 @@ measured again. Knows neither the command line nor what is made of the points.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ _LOST = frozenset(fault.name for fault in BOARD_LOST)
 # image is not among it: one of the engine aot holds its models.
 _FIXED = ("unit", "clock_hz", "engine_revision", "kernels", "compiler", "flags", "source")
 Key = tuple[str, str]
+OpenMeasurer = Callable[[Series], AbstractContextManager[Measurer]]
 
 
 @dataclass
@@ -57,13 +58,29 @@ class Watcher(Protocol):
     def moved(self, progress: Progress) -> None: ...
 
 
+@contextmanager
+def open_measurer(one: Series) -> Iterator[Measurer]:
+    """The series' board, held while the context lasts."""
+    with (
+        closing(open_board(one.board)) as board,
+        Measurer(board, one.engine, per_operator=True) as measurer,
+    ):
+        yield measurer
+
+
 class Collector:
     """Measures what the ledger lacks. Raises MunasErrors; the study can then be resumed."""
 
     def __init__(
-        self, ledger: Ledger, series: Sequence[Series], executor: Executor, watcher: Watcher
+        self,
+        ledger: Ledger,
+        series: Sequence[Series],
+        executor: Executor,
+        watcher: Watcher,
+        open_measurer: OpenMeasurer = open_measurer,
     ) -> None:
         self.ledger = ledger
+        self._open = open_measurer
         self.series = series
         self._executor = executor
         self._watcher = watcher
@@ -172,16 +189,12 @@ class Collector:
             if not wanted:
                 continue
             began = time.perf_counter()
-            measurer = boards.get(one.key) or self._open(one, stack)
-            boards[one.key] = measurer
+            if one.key not in boards:
+                boards[one.key] = stack.enter_context(self._open(one))
+            measurer = boards[one.key]
             self._measure_on(one, measurer, wanted, progress)
             _add(progress.stage_s, f"measure {one.board} {one.engine.name}", _since(began))
             self._watcher.moved(progress)
-
-    def _open(self, one: Series, stack: ExitStack) -> Measurer:
-        board = open_board(one.board)
-        stack.callback(board.close)
-        return stack.enter_context(Measurer(board, one.engine, per_operator=True))
 
     def _measure_on(
         self,
