@@ -31,7 +31,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; m
 dt { color: #5a6475; }
 dd { margin: 0; }
 ul { padding-left: 1.2rem; margin: 0.4rem 0; }
-.plots { display: grid; gap: 0.8rem;
+.plots { display: grid; gap: 0.8rem; margin: 0.8rem 0;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
 .plot { min-width: 0; min-height: 7rem; }
 .wide { overflow-x: auto; border: 1px solid #d9dee6; border-radius: 4px; }
@@ -42,6 +42,7 @@ tbody tr { border-top: 1px solid #e6e9ef; }
 td { white-space: nowrap; }
 td:last-child { white-space: normal; min-width: 8rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n:last-child { white-space: nowrap; min-width: 0; }
 td small { color: #5a6475; }
 .all .front td { background: #fdf1e7; }
 .all .failed td { color: #8a2c0d; }
