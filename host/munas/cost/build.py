@@ -71,7 +71,19 @@ class _Builder:
         output = self._tensor(node)
         accumulates = self.mode == "paper" and node.kind == "add"
         kind = KINDS[node.kind]
-        self.operators.append(Operator(name, kind, inputs, (output,), macs, weights, accumulates))
+        self.operators.append(
+            Operator(
+                name,
+                kind,
+                inputs,
+                (output,),
+                macs,
+                weights,
+                accumulates,
+                window=node.size,
+                stride=node.stride,
+            )
+        )
         return output
 
     def _costs(self, node: Node) -> tuple[int, int]:

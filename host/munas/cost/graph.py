@@ -24,7 +24,9 @@ class Operator:
     """One operator: activation inputs and outputs by tensor index, and its costs.
 
     `weight_bytes` counts weights and biases as stored. `accumulates` allows the output to take the
-    place of an input of the same shape that nobody needs any more (the paper's addition).
+    place of an input of the same shape that nobody needs any more (the paper's addition). `window`
+    is the size of kernel or pool, or the rows and columns that a pad adds; it and `stride` are
+    given in graphs that are built from an architecture.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Operator:
     macs: int = 0
     weight_bytes: int = 0
     accumulates: bool = False
+    window: tuple[int, int] = (1, 1)
+    stride: int = 1
 
 
 @dataclass(frozen=True)
