@@ -70,6 +70,7 @@ class Board:
     """A provider that measures `scale` cycles a MAC until `trouble(reading number)` says more."""
 
     needs_model = True
+    predictor_sha256 = None
     engine: str | None = "aot"
 
     def __init__(

@@ -42,6 +42,7 @@ class MeasuredProvider:
     """Readings of one board with one engine; see LatencyProvider."""
 
     needs_model = True
+    predictor_sha256: str | None = None
 
     def __init__(self, board: str, source: LatencySource, engine: EngineChoice) -> None:
         self.board: str | None = board

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from munas.errors import InfrastructureError
@@ -24,11 +24,15 @@ Requested = Literal["auto", "measured", "predicted", "mac"]
 
 @dataclass(frozen=True)
 class Choice:
-    """A source, the board that its values are for, and why it was taken (one sentence)."""
+    """A source, the board that its values are for, and why it was taken (one sentence).
+
+    `trained_on` is what a predictor was fitted on; null for other sources.
+    """
 
     source: LatencySource
     board: str
     reason: str
+    trained_on: LatencySource | None = None
 
 
 class Surroundings(Protocol):
@@ -62,31 +66,39 @@ def choose(
     unit = around.attached(board)
     on_silicon = around.predictor(board, LatencySource.SILICON)
     on_emulation = around.predictor(board, LatencySource.EMULATED)
-    ranked: list[tuple[LatencySource, str | None, str]] = [
-        (LatencySource.SILICON, board if unit else None, f"{board} is attached ({unit})"),
-        (LatencySource.PREDICTED, board if on_silicon else None, f"predictor {on_silicon}"),
-        (LatencySource.EMULATED, emulated, emulation),
-        (LatencySource.PREDICTED, board if on_emulation else None, f"predictor {on_emulation}"),
-        (LatencySource.MAC, board, f"no {board} is attached; {emulation}"),
+    ranked: list[tuple[Choice, bool]] = [
+        (Choice(LatencySource.SILICON, board, f"{board} is attached ({unit})"), bool(unit)),
+        (_predicted(board, on_silicon, LatencySource.SILICON), bool(on_silicon)),
+        (Choice(LatencySource.EMULATED, emulated or board, emulation), emulated is not None),
+        (_predicted(board, on_emulation, LatencySource.EMULATED), bool(on_emulation)),
+        (Choice(LatencySource.MAC, board, f"no {board} is attached; {emulation}"), True),
     ]
     if after is not None:
-        ranked = ranked[[source for source, _, _ in ranked].index(after) + 1 :]
+        ranked = ranked[[choice.source for choice, _ in ranked].index(after) + 1 :]
     wanted = {
         "auto": set(LatencySource),
         "measured": MEASURED,
         "predicted": {LatencySource.PREDICTED},
         "mac": {LatencySource.MAC},
     }[requested] & (set(LatencySource) if only is None else {only})
-    for source, name, reason in ranked:
-        if name is not None and source in wanted:
-            asked = requested in ("mac", "predicted")
-            return Choice(source, name, "it was asked for" if asked else reason)
+    for choice, at_hand in ranked:
+        if at_hand and choice.source in wanted:
+            return replace(choice, reason="it was asked for") if requested == "mac" else choice
     if only is not None:
         raise InfrastructureError(
             f"The run's latencies are {only}; for {board} that is not at hand now: {emulation}.",
             "Values of different sources cannot be ranked: attach or install what is missing.",
         )
+    if requested == "predicted":
+        raise InfrastructureError(
+            f"Latency was to be predicted, but there is no predictor for {board}.",
+            f"Fit one: munas calibrate --board {board}",
+        )
     raise InfrastructureError(
         f"Latency was to be {requested}, but for {board} that is not at hand: {emulation}.",
         "Attach the board, or use --latency auto, which takes the best source there is.",
     )
+
+
+def _predicted(board: str, predictor: str | None, trained_on: LatencySource) -> Choice:
+    return Choice(LatencySource.PREDICTED, board, f"predictor {predictor}", trained_on)

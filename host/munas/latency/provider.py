@@ -28,6 +28,7 @@ class LatencyProvider(Protocol):
     """One source of latencies for a whole run.
 
     `needs_model` says whether `read` wants the converted model; without it `model` may be null.
+    `predictor_sha256` identifies the predictor whose values they are, null for other sources.
     `read` raises MunasErrors: those with exit code 2 concern the model (the candidate fails), those
     with exit code 3 the board.
     """
@@ -36,6 +37,7 @@ class LatencyProvider(Protocol):
     board: str | None
     engine: str | None
     needs_model: bool
+    predictor_sha256: str | None
 
     def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading: ...
 
@@ -85,6 +87,7 @@ class MacProvider:
     source: LatencySource = LatencySource.MAC
     engine: str | None = None
     needs_model: bool = False
+    predictor_sha256: str | None = None
 
     def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading:
         del architecture, model

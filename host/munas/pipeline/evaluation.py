@@ -14,7 +14,7 @@ from munas.errors import MunasError
 from munas.latency import Reading
 from munas.search import Candidate, Evaluation, screened_values
 from munas.store import ResultRow, RevisionReason, RevisionRow
-from munas.units import MEASURED, Memory, MemorySource
+from munas.units import Memory, MemorySource
 
 
 def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
@@ -118,7 +118,7 @@ def _columns(reading: Reading) -> dict[str, Any]:
         "arena_used_bytes": arena.memory_bytes if arena else None,
         "arena_source": arena.source.value if arena else None,
         "board": latency.board,
-        "engine": latency.engine if latency.source in MEASURED else None,
+        "engine": latency.engine,
     }
 
 

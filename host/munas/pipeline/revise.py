@@ -44,12 +44,13 @@ class Cause:
 
 @dataclass(frozen=True)
 class CurrentSource:
-    """Where the latencies of a run come from now, and why."""
+    """Where the latencies of a run come from now, and why; by its hash, the predictor if any."""
 
     source: LatencySource
     board: str
     engine: str | None
     reason: str
+    predictor_sha256: str | None = None
 
 
 def current_source(ledger: Ledger) -> CurrentSource:
@@ -63,6 +64,7 @@ def current_source(ledger: Ledger) -> CurrentSource:
         found["board"],
         found["engine"],
         found["latency_reason"],
+        found.get("predictor_sha256"),
     )
 
 
@@ -139,7 +141,9 @@ class Reviser:
         `reason` says why `provider` is used. Raises MunasErrors that concern the board; nothing is
         kept then.
         """
-        source = CurrentSource(provider.source, str(provider.board), provider.engine, reason)
+        source = CurrentSource(
+            provider.source, str(provider.board), provider.engine, reason, provider.predictor_sha256
+        )
         rows = [
             row
             for row in self._ledger.current_results()
@@ -229,6 +233,7 @@ def _keep(
         "latency_reason": source.reason,
         "board": source.board,
         "engine": source.engine,
+        "predictor_sha256": source.predictor_sha256,
     }
     ledger.revise(revisions, EventRow(kind="revised", detail=detail))
     return revisions

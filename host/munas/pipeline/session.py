@@ -71,6 +71,7 @@ def start(
         "latency_reason": choice.reason,
         "board": choice.board,
         "engine": provider.engine,
+        "predictor_sha256": provider.predictor_sha256,
         "mac_model": estimate and asdict(estimate),
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
@@ -232,7 +233,11 @@ def _latencies_again(ledger: Ledger, experiment: Experiment) -> _Latencies:
     now = current_source(ledger)
     engine = ledger.run.identity["engine"]
     try:
-        return _Latencies(*provider_for(experiment, source=now.source, engine=engine))
+        return _Latencies(
+            *provider_for(
+                experiment, source=now.source, engine=engine, predictor=now.predictor_sha256
+            )
+        )
     except InfrastructureError as lost:
         following = _next_source(experiment, engine)(now.source)
         if following is None:

@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from munas.boards.discovery import attached_unit
 from munas.boards.registry import find_board
 from munas.boards.types import BoardType
-from munas.errors import MunasError
+from munas.errors import InfrastructureError, MunasError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
 from munas.pipeline.doctor import absent_packages
 from munas.units import MEASURED, LatencySource
 
+if TYPE_CHECKING:
+    from munas.latency.predict import Predictor
+
+log = logging.getLogger(__name__)
+
 EngineName = Literal["tflm", "aot"]
 
 
 class _ThisMachine:
-    """What is at hand here."""
+    """What is at hand here; of predictors those of `engine`, and the very one of a hash if given.
+
+    A predictor's file that cannot be used is a fault where one was `asked` for, else it is passed
+    over with a warning.
+    """
+
+    def __init__(
+        self,
+        engine: EngineName | None = None,
+        predictor: str | None = None,
+        *,
+        asked: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._predictor = predictor
+        self._asked = asked
 
     def attached(self, board: str) -> str | None:
         found = find_board(board)
         return None if found.emulated else attached_unit(found)
 
     def predictor(self, board: str, trained_on: LatencySource) -> str | None:
-        """None is fitted yet: predictors come from the calibration of boards."""
-        del board, trained_on
-        return None
+        from munas.latency.predict import provenance
+
+        found = self.find_predictor(board, trained_on)
+        return found and provenance(*found)
+
+    def find_predictor(self, board: str, trained_on: LatencySource) -> tuple[Predictor, str] | None:
+        """The predictor of the board, or of the emulated one that stands for it, and its hash."""
+        from munas.latency.predict import PredictorError, find
+
+        target = find_board(board)
+        if trained_on is LatencySource.EMULATED and not target.emulated:
+            if target.twin is None:
+                return None
+            board = target.twin
+        try:
+            return find(board, self._engine, trained_on, self._predictor)
+        except PredictorError as error:
+            if self._asked:
+                raise
+            log.warning("A predictor is passed over: %s", error.what)
+            return None
 
     def emulated(self, board: str) -> tuple[str | None, str]:
         found = find_board(board)
@@ -47,18 +86,25 @@ def provider_for(
     source: LatencySource | None = None,
     engine: EngineName | None = None,
     after: LatencySource | None = None,
+    predictor: str | None = None,
 ) -> tuple[LatencyProvider, Choice]:
     """The provider of a run's latencies and why it was chosen.
 
-    A run that goes on names the `source` and the `engine` that it began with, or the source `after`
-    which the next one is wanted because it was lost. Raises BadInputError
-    for a board that does not exist, InfrastructureError where the source that was asked for is not
-    at hand.
+    A run that goes on names the `source`, the `engine` and the hash of the `predictor` that it
+    began with, or the source `after` which the next one is wanted because it was lost. Raises
+    BadInputError for a board that does not exist, InfrastructureError where the source that was
+    asked for is not at hand.
     """
     section = experiment.latency
     board = find_board(section.board)
-    choice = choose(section.source, section.board, _ThisMachine(), only=source, after=after)
     wanted = engine or section.engine
+    asked = section.source == "predicted" or predictor is not None
+    here = _ThisMachine(wanted, predictor, asked=asked)
+    if predictor is not None:
+        _require_predictor(here, section.board, predictor)
+    choice = choose(section.source, section.board, here, only=source, after=after)
+    if choice.trained_on is not None:
+        return _predicting(here, choice)
     if choice.source in MEASURED:
         from munas.latency.engine import choose_engine
         from munas.latency.measured import MeasuredProvider
@@ -75,6 +121,24 @@ def provider_for(
             choice = Choice(choice.source, choice.board, reason)
             return MeasuredProvider(choice.board, choice.source, chosen), choice
     return MacProvider(board=section.board, model=mac_model_of(board)), choice
+
+
+def _require_predictor(here: _ThisMachine, board: str, sha256: str) -> None:
+    if not any(here.find_predictor(board, source) for source in MEASURED):
+        raise InfrastructureError(
+            f"The predictor that gives the run's latencies ({sha256[:12]}) is not at hand.",
+            "Restore its file among the predictors of the board, or begin a new search: what "
+            "another one predicts cannot be ranked with it.",
+        )
+
+
+def _predicting(here: _ThisMachine, choice: Choice) -> tuple[LatencyProvider, Choice]:
+    from munas.latency.predict import PredictedProvider
+
+    assert choice.trained_on is not None
+    found = here.find_predictor(choice.board, choice.trained_on)
+    assert found is not None  # or it would not have been chosen
+    return PredictedProvider(*found), choice
 
 
 def measured_choice(board: str) -> Choice:

@@ -15,7 +15,7 @@ from munas.latency.predict.examples import (
 )
 from munas.latency.predict.files import PredictorError, find, keep, load, predictor_file
 from munas.latency.predict.predictor import CONFIDENCE, Accuracy, Prediction, Predictor
-from munas.latency.predict.provider import PredictedProvider, predictor_of, provenance
+from munas.latency.predict.provider import PredictedProvider, provenance
 
 __all__ = [
     "CONFIDENCE",
@@ -35,6 +35,5 @@ __all__ = [
     "keep",
     "load",
     "predictor_file",
-    "predictor_of",
     "provenance",
 ]

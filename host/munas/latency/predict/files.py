@@ -73,7 +73,14 @@ def find(
         if sha256 is not None:
             path = _kept(path, sha256)
         if path.is_file():
-            return load(path, board)
+            found = load(path, board)
+            if sha256 not in (None, found[1]):
+                raise PredictorError(
+                    f"{path} was changed: it is {found[1][:12]} now, not {str(sha256)[:12]}.",
+                    "Restore it from a copy; what another predictor gives cannot be ranked with "
+                    "what this one gave.",
+                )
+            return found
     return None
 
 

@@ -7,14 +7,14 @@ import logging
 from munas.arch import Architecture
 from munas.cost import Cost
 from munas.latency.predict.predictor import Prediction, Predictor
-from munas.latency.provider import LatencyProvider, Reading
+from munas.latency.provider import Reading
 from munas.units import Latency, LatencySource
 
 log = logging.getLogger(__name__)
 
 
 class PredictedProvider:
-    """Readings of one predictor; `sha256` is its file's, by which a run knows it again.
+    """Readings of one predictor; `sha256` is that of its file, by which a run knows it again.
 
     `Latency.error_percent` is the half-width of the prediction's interval. Nothing is measured, so
     readings have no arena.
@@ -25,7 +25,7 @@ class PredictedProvider:
 
     def __init__(self, predictor: Predictor, sha256: str) -> None:
         self.predictor = predictor
-        self.sha256 = sha256
+        self.predictor_sha256: str | None = sha256
         self.board: str | None = predictor.conditions.board
         self.engine: str | None = predictor.conditions.engine
         self._warned = False
@@ -79,8 +79,3 @@ def provenance(predictor: Predictor, sha256: str) -> str:
         f"held-out error {true.mape_percent:.1f} % (a line on MACs: {true.mac_mape_percent:.0f} %),"
         f" rank correlation {true.spearman:.4f}, {sha256[:12]}{error}"
     )
-
-
-def predictor_of(provider: LatencyProvider) -> str | None:
-    """The hash of the predictor that gives a provider's values; null where none does."""
-    return provider.sha256 if isinstance(provider, PredictedProvider) else None
