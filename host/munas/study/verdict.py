@@ -21,6 +21,7 @@ from munas.units import LatencySource
 
 GOOD_SHARE, COARSE_SHARE = 0.02, 0.10
 GOOD_MAPE, COARSE_MAPE = 10.0, 25.0
+_ROUNDING = 1e-9
 
 
 class Grade(StrEnum):
@@ -165,9 +166,9 @@ def percent(share: float) -> str:
     value = 100 * share
     if 0 < value < 0.05:
         return "less than 0.1 %"
-    if 99.95 <= value < 100:
+    if 99.95 <= value < 100 * (1 - _ROUNDING):
         return "more than 99.9 %"
-    digits = 1 if 0 < value < 1 or 99 < value < 100 else 0
+    digits = 1 if 0 < value < 1 or 99 < value < 99.95 else 0
     return f"{value:.{digits}f} %"
 
 
