@@ -26,6 +26,7 @@ COMMANDS = (
     "cost",
     "convert",
     "measure",
+    "study",
     "boards",
     "engine",
     "emulate",

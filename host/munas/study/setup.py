@@ -111,6 +111,24 @@ def shape_of(experiment: StudyExperiment) -> tuple[Shape, int]:
     return shape, classes
 
 
+def describe(experiment: StudyExperiment) -> str:
+    """In words how the architectures were chosen."""
+    study = experiment.study
+    shape, classes = shape_of(experiment)
+    bounds = ", ".join(f"{name} ≤ {value:,}" for name, value in experiment.bounds.given().items())
+    within = f", within {bounds}" if bounds else ""
+    how = (
+        f"spread evenly over the logarithm of {study.macs[0]:,} to {study.macs[1]:,} MACs{within}"
+        if study.generation == "stratified"
+        else f"random ones, morphed until small enough as in the paper's experiment{within}"
+    )
+    return (
+        f"{study.count:,} of the space {experiment.space.name} ({experiment.space.sampling} "
+        f"sampling), for inputs of {'×'.join(map(str, shape))} and {classes} classes, seed "
+        f"{study.seed}: {how}."
+    )
+
+
 def open_ledger(path: Path, experiment: StudyExperiment, command: str) -> Ledger:
     """The study's ledger: made where there is none, gone on with where it is this study's.
 

@@ -1,0 +1,104 @@
+"""What a person sees of a study: progress while it measures, then the results."""
+
+from __future__ import annotations
+
+import json as encoder
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from munas.cli.view import console
+from munas.errors import ExitCode, MunasError
+
+if TYPE_CHECKING:
+    from munas.study.collect import Progress as Going
+    from munas.study.run import Finished, Request
+    from munas.study.setup import Series
+
+
+class StudyView:
+    """A bar on a terminal, a line a group elsewhere; all on standard error."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("measured"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("measure", total=None, note="")
+        self._told = 0
+
+    def __enter__(self) -> StudyView:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        self._bar.__exit__(*fault)
+
+    def began(self, series: Sequence[Series], progress: Going) -> None:
+        for one in series:
+            console.print(
+                f"{one.board} ({one.source}: {one.reason}), "
+                f"engine {one.engine.name}: {one.engine.reason}"
+            )
+        if progress.done:
+            console.print(f"{progress.done} of {progress.total} are measured already.")
+        self._bar.reset(self._task, total=progress.total, completed=progress.done, note="")
+
+    def moved(self, progress: Going) -> None:
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        self._bar.update(self._task, completed=progress.done, note=failed.removeprefix(", "))
+        if not console.is_terminal:
+            console.print(f"{progress.done} of {progress.total} measured{failed}", soft_wrap=True)
+
+
+def run_shown(request: Request, json: bool) -> None:
+    """Run a study under a view; show its results; say how to go on when it stops early."""
+    from munas.study.run import run_study
+
+    console.print(f"Ledger: {request.ledger}", soft_wrap=True)
+    again = f"Continue with: {request.command}"
+    if str(request.ledger) not in request.command:
+        again += f" --ledger {request.ledger}"
+    try:
+        with StudyView() as view:
+            finished = run_study(request, view)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. {again}", soft_wrap=True)
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    except MunasError as error:
+        if error.exit_code == ExitCode.INFRASTRUCTURE and request.ledger.exists():
+            error.mend = f"{error.mend}\n{again}".strip()
+        raise
+    _show(finished, json)
+
+
+def show_imported(dataset: Path, out: Path, json: bool) -> None:
+    """Check, analyse and show a data set."""
+    from munas.study.run import import_study
+
+    _show(import_study(dataset, out), json)
+
+
+def _show(finished: Finished, json: bool) -> None:
+    if json:
+        typer.echo(encoder.dumps(finished.result.as_json()))
+        return
+    from munas.study.screen_table import show
+
+    show(finished.result, console)
+    if finished.stage_s:
+        spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in finished.stage_s.items())
+        console.print(
+            f"{finished.wall_s:.0f} s in all; by stage, conversions over all workers: {spent}",
+            soft_wrap=True,
+        )
+    console.print(f"Page: {finished.page}", soft_wrap=True)
+    console.print(f"Tables and data set: {finished.out}", soft_wrap=True)

@@ -1,0 +1,114 @@
+"""A whole study: measure, analyse, write the page, the tables and the data set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from munas.experiment import StudyExperiment
+from munas.pipeline.executor import LocalExecutor
+from munas.pipeline.session import default_workers
+from munas.store.rows import utc_now
+from munas.study.analysis import StudyResult, analyse
+from munas.study.collect import Collector, Watcher, time_by_stage
+from munas.study.dataset import DatasetMeta, read_dataset, write_dataset
+from munas.study.page import write_page
+from munas.study.points import points_of
+from munas.study.setup import architectures, describe, open_ledger, plan
+from munas.study.tables import write_tables
+
+PAGE = "index.html"
+DATASET = "dataset"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to study, where to keep it, and how it was asked for (`command`, for the record)."""
+
+    experiment: StudyExperiment
+    ledger: Path
+    out: Path
+    command: str
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The results and where they were written.
+
+    `stage_s` are seconds by stage over all calls, conversions added up over workers, and `wall_s`
+    those that went by.
+    """
+
+    result: StudyResult
+    out: Path
+    page: Path
+    stage_s: Mapping[str, float] = field(default_factory=dict)
+    wall_s: float = 0.0
+
+
+def run_study(request: Request, watcher: Watcher) -> Finished:
+    """Run a study, or go on with it. Raises MunasErrors; the ledger can then be gone on with."""
+    experiment = request.experiment
+    series = plan(experiment)
+    drawn = list(architectures(experiment))
+    with open_ledger(request.ledger, experiment, request.command) as ledger:
+        # Random weights are converted with random data: workers read no data set for it.
+        settings = {"data": {"name": "digits"}}
+        executor = LocalExecutor(settings, request.workers or default_workers())
+        try:
+            Collector(ledger, series, executor, watcher).run(drawn)
+        finally:
+            executor.close()
+        wanted = {one.key for one in series}
+        points, failures = points_of(ledger)
+        stage_s = time_by_stage(ledger)
+    result = analyse(
+        [point for point in points if point.key in wanted],
+        [failure for failure in failures if (failure.board, failure.engine) in wanted],
+    )
+    wall_s = stage_s.pop("wall", 0.0)
+    sampling = describe(experiment)
+    title = f"MACs and latency: {experiment.name}"
+    _write(result, request, title, sampling, stage_s)
+    return Finished(result, request.out, request.out / PAGE, stage_s, wall_s)
+
+
+def _write(
+    result: StudyResult, request: Request, title: str, sampling: str, stage_s: Mapping[str, float]
+) -> None:
+    """Page, tables and data set, in the study's folder."""
+    out = request.out
+    out.mkdir(parents=True, exist_ok=True)
+    points = [point for series in result.series for point in series.points]
+    write_tables(out, points)
+    write_dataset(
+        out / DATASET,
+        points,
+        DatasetMeta(
+            title=title,
+            description=sampling,
+            command=request.command,
+            created_at=utc_now(),
+            munas_version=importlib.metadata.version("munas"),
+        ),
+    )
+    write_page(
+        out / PAGE,
+        result,
+        title=title,
+        command=request.command,
+        stage_s=stage_s,
+        sampling=sampling,
+    )
+
+
+def import_study(folder: Path, out: Path) -> Finished:
+    """Check another's data set and analyse it. Raises BadInputError where it is not whole."""
+    result = analyse(read_dataset(folder).points)
+    out.mkdir(parents=True, exist_ok=True)
+    write_tables(out, [point for series in result.series for point in series.points])
+    write_page(out / PAGE, result, title=f"MACs and latency: {folder.resolve().name}, imported")
+    return Finished(result, out, out / PAGE)
