@@ -71,3 +71,30 @@ def import_(
     from munas.cli.study_view import show_imported
 
     show_imported(dataset, out or dataset.with_name(f"{dataset.resolve().name}-study"), json)
+
+
+@app.command("guidance")
+def guidance(
+    experiment: Annotated[str, typer.Argument(help="A search's experiment file, or its name.")],
+    out: Annotated[Path, typer.Option(help="Folder of ledgers, page and table; goes on in it.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 3,
+    macs: Annotated[
+        int | None,
+        typer.Option(min=1, help="MACs that stand for the latency bound; the board's constants."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Does it matter what guides a search: MACs, or measured latency?"""
+    import shlex
+    import sys
+
+    from munas.cli.study_view import compare_shown
+    from munas.experiment import find_experiment, load_experiment
+    from munas.study.guidance import macs_for, runs
+
+    loaded = load_experiment(find_experiment(experiment), tuple(set_ or ()))
+    planned = runs(loaded, range(seeds), macs or macs_for(loaded), out)
+    compare_shown(planned, out, shlex.join(["munas", *sys.argv[1:]]), json)

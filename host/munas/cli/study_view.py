@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from munas.cli.view import console
+from munas.cli.view import LiveView, PlainView, console
 from munas.errors import ExitCode, MunasError
 
 if TYPE_CHECKING:
     from munas.study.collect import Progress as Going
+    from munas.study.guidance import Run
     from munas.study.run import Finished, Request
     from munas.study.setup import Series
 
@@ -102,3 +103,34 @@ def _show(finished: Finished, json: bool) -> None:
         )
     console.print(f"Page: {finished.page}", soft_wrap=True)
     console.print(f"Tables and data set: {finished.out}", soft_wrap=True)
+
+
+def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -> None:
+    """Run searches under two guides, one after the other, and show how their picks compare."""
+    from munas.study import guidance, guidance_page, picks
+
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    try:
+        for run in planned:
+            console.print(f"Guided by {run.guide}, seed {run.seed}", style="bold")
+            with LiveView() if console.is_terminal else PlainView() as view:
+                guidance.carry_out(run, view, command)
+            rows += picks.rows_of(run)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. Continue with: {command}", soft_wrap=True)
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    by_macs, measured = planned[0].experiment.bounds, planned[1].experiment.bounds
+    found = picks.summary(
+        rows,
+        int(measured.latency_us or 0),
+        int(measured.arena_used_bytes or 0),
+        int(by_macs.macs or 0),
+    )
+    title = f"Guided by MACs or by measuring: {planned[0].experiment.name}"
+    page = guidance_page.write(out, rows, found, title, command)
+    if json:
+        typer.echo(encoder.dumps({**found, "verdict": picks.verdict(found)}))
+        return
+    console.print(picks.verdict(found))
+    console.print(f"Page: {page}", soft_wrap=True)
