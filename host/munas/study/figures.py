@@ -208,7 +208,7 @@ def _operators(series: SeriesResult) -> Figure:
     _finish(
         figure,
         [series],
-        _kinds("Kind of operator, and its share of all cycles"),
+        _kinds("Kind of operator; share of cycles"),
         _log("Cycles per MAC", *ends),
         "Boxes: quartiles; whiskers: 10th and 90th percentile, an operator each. "
         f"{series.operators.without_macs_share:.1%} of cycles fall to operators without MACs",

@@ -89,7 +89,8 @@ def interval(found: Interval | None, digits: int = 3) -> str:
     """`0.87 [0.81, 0.91]`; a dash where there is none."""
     if found is None:
         return "–"
-    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    value, low, high = (f"{end:,.{digits}f}" for end in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _coefficients(result: StudyResult) -> str:
