@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-from munas.link.messages import PROTOCOL_VERSION
+from munas.link.kinds import PROTOCOL_VERSION
 
 DELIMITER = b"\x00"
 HEADER = struct.Struct("<BHBH")

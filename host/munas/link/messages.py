@@ -1,230 +1,77 @@
 """Every message of the link, defined once.
 
 The host encodes and decodes from these classes; `munas.link.generate` writes the firmware's
-`messages.h` from them. A message is a run of little-endian fixed-width fields and at most one
-variable tail of bytes. This module must not know how frames travel, nor who speaks.
+`messages.h` from them. What their numbers mean is in `munas.link.kinds`, how they become bytes in
+`munas.link.wire`; both can be imported from here. This module must not know how frames travel, nor
+who speaks.
 """
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, fields
-from enum import IntEnum, IntFlag
-from typing import Annotated, Any, ClassVar, Self, get_type_hints
+from dataclasses import dataclass
 
-from munas.errors import TransportError
-
-PROTOCOL_VERSION = 1
-# The device answers with this sequence where no request could be read (corrupt frame, boot).
-UNSOLICITED = 0xFFFF
-# No device offers less room for a payload; a host may send this much before HELLO told more.
-MINIMUM_FRAME_CAPACITY = 256
-
-U8 = Annotated[int, "B"]
-U16 = Annotated[int, "H"]
-U32 = Annotated[int, "I"]
-U64 = Annotated[int, "Q"]
-I32 = Annotated[int, "i"]
-F32 = Annotated[float, "f"]
-Tail = Annotated[bytes, "tail"]
-
-
-class MessageType(IntEnum):
-    """The type byte of a frame: requests below 0x80, replies above."""
-
-    HELLO = 0x01
-    LOAD_BEGIN = 0x02
-    LOAD_DATA = 0x03
-    LOAD_END = 0x04
-    PREPARE = 0x05
-    INPUT = 0x06
-    RUN = 0x07
-    READ = 0x08
-    STATS = 0x09
-    RESET = 0x0A
-    BOOTED = 0x80
-    WELCOME = 0x81
-    LOAD_READY = 0x82
-    LOAD_PROGRESS = 0x83
-    LOADED = 0x84
-    PREPARED = 0x85
-    INPUT_PROGRESS = 0x86
-    RAN = 0x87
-    CHUNK = 0x88
-    STATISTICS = 0x89
-    RESETTING = 0x8A
-    ERROR = 0xE0
-    FAULT = 0xF0
-
-
-class Slot(IntEnum):
-    """Where a model stands: loaded into RAM, loaded into flash, or compiled into the image."""
-
-    RAM = 0
-    FLASH = 1
-    IMAGE = 2
-
-
-class Source(IntEnum):
-    """What READ fetches, chunk by chunk."""
-
-    IDENTITY = 0  # the strings of IDENTITY_STRINGS, each ended by a NUL
-    OPERATORS = 1  # operator names of the prepared model, each ended by a NUL
-    OUTPUT = 2  # the raw int8 output tensor of the last run
-    CYCLES = 3  # u64 per repeat of the last run
-    OPERATOR_CYCLES = 4  # u64 per operator of the last profiled run
-    MODELS = 5  # per model of the image: name, NUL, SHA-256 of its .tflite in hex, NUL
-
-
-class ResetMode(IntEnum):
-    """How RESET ends: cleanly, or in a fault on purpose, which proves the way back from one."""
-
-    CLEAN = 0
-    HARD_FAULT = 1
-    WATCHDOG = 2
-
-
-class ResetCause(IntEnum):
-    """What started the firmware."""
-
-    UNKNOWN = 0
-    POWER = 1
-    PIN = 2
-    SOFTWARE = 3
-    WATCHDOG = 4
-    FAULT = 5
-
-
-class FaultKind(IntEnum):
-    """What went wrong so badly that the board had to restart."""
-
-    NONE = 0
-    HARD_FAULT = 1
-    WATCHDOG = 2
-
-
-class ErrorCode(IntEnum):
-    """Why a request was refused; the board goes on."""
-
-    CORRUPT_FRAME = 1
-    BAD_VERSION = 2
-    UNKNOWN_TYPE = 3
-    BAD_LENGTH = 4
-    BAD_VALUE = 5
-    BAD_SLOT = 6
-    DOES_NOT_FIT = 7
-    NOT_LOADED = 8
-    CRC_MISMATCH = 9
-    BAD_MODEL = 10
-    UNSUPPORTED_OPERATOR = 11
-    ARENA_TOO_SMALL = 12
-    TOO_MANY_OPERATORS = 13
-    NOT_PREPARED = 14
-    NO_INPUT = 15
-    INVOKE_FAILED = 16
-    FLASH_FAILED = 17
-    BAD_INDEX = 18
-
-
-class Cache(IntFlag):
-    """Caches and accelerators that are on."""
-
-    INSTRUCTION = 1
-    DATA = 2
-    PREFETCH = 4
-
-
-class Region(IntEnum):
-    """The kind of memory that the arena or a slot lies in."""
-
-    SRAM = 0
-    CCM = 1
-    DTCM = 2
-    AXI_SRAM = 3
-    FLASH = 4
-    HOST = 5
-
-
-# What READ of IDENTITY returns, in this order.
-IDENTITY_STRINGS = (
-    "source_digest",
-    "engine",
-    "engine_revision",
-    "kernels",
-    "compiler",
-    "flags",
-    "mcu",
-    "board",
-)
-
-ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
+from munas.link.kinds import (
+    ENUMS,
+    IDENTITY_STRINGS,
+    MINIMUM_FRAME_CAPACITY,
+    PROTOCOL_VERSION,
+    UNSOLICITED,
+    Cache,
+    ErrorCode,
+    FaultKind,
     MessageType,
+    Region,
+    ResetCause,
+    ResetMode,
     Slot,
     Source,
-    ResetMode,
-    ResetCause,
-    FaultKind,
-    ErrorCode,
-    Cache,
-    Region,
+    name_of,
 )
+from munas.link.wire import F32, I32, U8, U16, U32, U64, Message, Tail, field_formats
 
-
-def name_of(kind: type[IntEnum], value: int) -> str:
-    """The name of a number that a peer sent, which may be one that is unknown here."""
-    try:
-        return kind(value).name
-    except ValueError:
-        return f"{kind.__name__} {value}"
-
-
-def field_formats(message: type[Message]) -> list[tuple[str, str]]:
-    """(name, struct code or "tail") of each field, in wire order."""
-    hints = get_type_hints(message, include_extras=True)
-    return [(f.name, hints[f.name].__metadata__[0]) for f in fields(message)]
-
-
-@dataclass(frozen=True)
-class Message:
-    """Base of all messages; a subclass declares `TYPE` and its fields in wire order."""
-
-    TYPE: ClassVar[MessageType]
-
-    def encode(self) -> bytes:
-        """The payload bytes."""
-        layout, has_tail = _layout(type(self))
-        values: list[Any] = [getattr(self, f.name) for f in fields(self)]
-        tail: bytes = values.pop() if has_tail else b""
-        return layout.pack(*values) + tail
-
-    @classmethod
-    def decode(cls, payload: bytes) -> Self:
-        """The message in `payload`. Raises TransportError when the length does not fit."""
-        layout, has_tail = _layout(cls)
-        size = layout.size
-        if len(payload) < size or (len(payload) > size and not has_tail):
-            raise TransportError(
-                f"A {cls.TYPE.name} message of {len(payload)} bytes came; "
-                f"{'at least ' if has_tail else ''}{size} belong there.",
-                "The firmware speaks another protocol: rebuild and flash it.",
-            )
-        values: list[Any] = [*layout.unpack(payload[:size])]
-        if has_tail:
-            values.append(payload[size:])
-        return cls(**dict(zip((f.name for f in fields(cls)), values, strict=True)))
-
-
-_LAYOUTS: dict[MessageType, tuple[struct.Struct, bool]] = {}
-
-
-def _layout(message: type[Message]) -> tuple[struct.Struct, bool]:
-    """The fixed fields' layout and whether a tail follows, worked out once per message."""
-    if message.TYPE not in _LAYOUTS:
-        codes = [code for _, code in field_formats(message)]
-        has_tail = codes[-1:] == ["tail"]
-        layout = struct.Struct("<" + "".join(codes[:-1] if has_tail else codes))
-        _LAYOUTS[message.TYPE] = (layout, has_tail)
-    return _LAYOUTS[message.TYPE]
+__all__ = [
+    "ENUMS",
+    "IDENTITY_STRINGS",
+    "MESSAGES",
+    "MINIMUM_FRAME_CAPACITY",
+    "PROTOCOL_VERSION",
+    "UNSOLICITED",
+    "Booted",
+    "Cache",
+    "Chunk",
+    "Error",
+    "ErrorCode",
+    "Fault",
+    "FaultKind",
+    "Hello",
+    "Input",
+    "InputProgress",
+    "LoadBegin",
+    "LoadData",
+    "LoadEnd",
+    "LoadProgress",
+    "LoadReady",
+    "Loaded",
+    "Message",
+    "MessageType",
+    "Prepare",
+    "Prepared",
+    "Ran",
+    "Read",
+    "Region",
+    "Reset",
+    "ResetCause",
+    "ResetMode",
+    "Resetting",
+    "Run",
+    "Slot",
+    "Source",
+    "Statistics",
+    "Stats",
+    "Welcome",
+    "field_formats",
+    "name_of",
+]
 
 
 @dataclass(frozen=True)
@@ -387,7 +234,10 @@ class InputProgress(Message):
 
 @dataclass(frozen=True)
 class Run(Message):
-    """Infer: `warmup` times unmeasured, `repeats` times measured; with `per_operator` once more."""
+    """Infer: `warmup` times unmeasured, `repeats` times measured; with `per_operator` once more.
+
+    Not both may be 0, and neither more than the board's `max_repeats`.
+    """
 
     TYPE = MessageType.RUN
     warmup: U16
