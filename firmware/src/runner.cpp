@@ -118,11 +118,13 @@ Outcome set_input(uint32_t offset, const uint8_t* data, uint32_t bytes, uint32_t
 }
 
 Outcome run(uint16_t warmup, uint16_t repeats, bool per_operator, Result* out) {
+  if (warmup + repeats == 0)
+    return engine::failure(ErrorCode::kBadValue, 0, "no inference is asked for");
   result = Result{};
   if (!is_prepared) return engine::failure(ErrorCode::kNotPrepared, 0, "PREPARE comes first");
   if (input_next != model.input.bytes)
     return engine::failure(ErrorCode::kNoInput, input_next, "INPUT comes first");
-  if (repeats > kMaxRepeats)
+  if (repeats > kMaxRepeats || warmup > kMaxRepeats)
     return engine::failure(ErrorCode::kBadValue, kMaxRepeats, "too many repeats at once");
   Outcome outcome = timed(empty, &result.empty_cycles);
   uint64_t unused = 0;

@@ -38,6 +38,7 @@ const engine::ModelInfo& info();
 // Fills the input tensor when `offset` is the next one (or 0, to start anew).
 Outcome set_input(uint32_t offset, const uint8_t* data, uint32_t bytes, uint32_t* next);
 
+// `warmup` and `repeats` are at most kMaxRepeats each and not both 0.
 Outcome run(uint16_t warmup, uint16_t repeats, bool per_operator, Result* result);
 const Result& last();  // all 0 before the first run of a prepared model
 const uint64_t* cycles();

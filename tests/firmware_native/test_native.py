@@ -243,6 +243,17 @@ def test_loads_that_lie_are_refused(board: NativeBoard, client: Client) -> None:
         exchange.ask(LoadEnd(zlib.crc32(bytes(16))), deadline)
 
 
+def test_a_run_of_nothing_or_of_too_much_is_refused(client: Client) -> None:
+    deadline = ready(client, fake_model())
+    client.input(bytes(8), deadline)
+    for warmup, repeats in ((0, 0), (257, 1), (65535, 0), (0, 257)):
+        with pytest.raises(BoardRefusedError, match="BAD_VALUE"):
+            client.run(deadline, repeats=repeats, warmup=warmup)
+    assert client.run(deadline, repeats=0, warmup=1).cycles == ()
+    assert client.output(deadline) == bytes(8)
+    assert len(client.run(deadline, repeats=256, warmup=256).cycles) == 256
+
+
 def test_a_resent_run_is_not_done_again(board: NativeBoard, client: Client) -> None:
     deadline = ready(client, fake_model())
     client.input(bytes(8), deadline)

@@ -146,7 +146,7 @@ void init() {
   read_reset_cause();
   core::start_cycle_counter();
   Serial.begin(MUNAS_BAUD);
-  watchdog::start();
+  watchdog::start(SystemCoreClock);
 }
 
 uint32_t clock_hz() { return SystemCoreClock; }

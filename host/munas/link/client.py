@@ -206,7 +206,7 @@ class Client:
     def run(
         self, deadline: Deadline, *, repeats: int, warmup: int = 0, per_operator: bool = False
     ) -> RunResult:
-        """Infer. `repeats` may be at most the board's `max_repeats`."""
+        """Infer. `repeats` and `warmup` may each be at most the board's `max_repeats`."""
         request = Run(warmup, repeats, int(per_operator))
         ran = self._ask(request, Ran, deadline, patient=True)
         cycles = self._cycles(Source.CYCLES, ran.repeats, deadline)

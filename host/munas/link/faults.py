@@ -44,10 +44,11 @@ _MENDS: dict[int, str] = {
 
 
 class BoardCrashError(BoardFaultError):
-    """The board broke down and restarted; `fault` is what it recorded."""
+    """The board broke down over the request `during` and restarted; `fault` is what it recorded."""
 
     def __init__(self, fault: Fault, during: str) -> None:
         self.fault = fault
+        self.during = during
         super().__init__(
             f"The board broke down during {during}: {describe(fault)}.",
             "Its state is lost: load and prepare again. If the same model does it again, it is"

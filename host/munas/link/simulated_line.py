@@ -1,8 +1,8 @@
 """A line to a simulated device, in simulated time: a Transport that waits for nothing.
 
 Each direction moves one byte after the other at the baud rate (8N1: ten bit times a byte) and
-delivers it `latency_s` later. The clock jumps to the next arrival, or to the deadline, when the
-host reads. This module must not know frames.
+delivers it `latency_s` later; a device that computes answers when it is done. The clock jumps to
+the next arrival, or to the deadline, when the host reads. This module must not know frames.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class SimulatedLine:
         self._latency_s = latency_s
         self._to_device_free_s = 0.0
         self._to_host_free_s = 0.0
+        self._device_free_s = 0.0
         self._arrivals: deque[tuple[float, bytes]] = deque()
         self._open = True
         self._send_back(device.power_on(), 0.0)
@@ -55,10 +56,15 @@ class SimulatedLine:
             raise DeadlineError(f"{self.name} did not take the bytes before the deadline.")
         self._to_device_free_s = max(self.now_s, self._to_device_free_s) + len(data) * self._byte_s
         arrived_s = self._to_device_free_s + self._latency_s
-        self._send_back(self.device.feed(data), arrived_s)
+        answer = self.device.feed(data)
+        self._device_free_s = max(arrived_s, self._device_free_s) + self.device.take_busy_s()
+        self._send_back(answer, self._device_free_s)
 
     def reset_device(self) -> None:
-        """What a probe's reset does."""
+        """What a probe's reset does; nothing comes of what the device would have sent later."""
+        sent_s = self.now_s + self._latency_s
+        self._arrivals = deque(kept for kept in self._arrivals if kept[0] <= sent_s)
+        self._device_free_s = self._to_host_free_s = self.now_s
         self._send_back(self.device.reset_from_outside(), self.now_s)
 
     def drain(self) -> None:

@@ -120,7 +120,7 @@ void init() {
   start_clocks();
   core::start_cycle_counter();
   start_uart();
-  watchdog::start();
+  watchdog::start(core_hz);
 }
 
 uint32_t clock_hz() { return core_hz; }
