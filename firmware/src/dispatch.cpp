@@ -237,6 +237,9 @@ void on(const link::Reset& request) {
       port::hard_fault();
     case link::ResetMode::kWatchdog:
       port::hang();
+    case link::ResetMode::kStackOverflow:
+      port::overflow_stack();
+      return reply_error(ErrorCode::kBadValue, request.mode, "the stack did not overflow");
   }
   reply_error(ErrorCode::kBadValue, request.mode, "no such way to reset");
 }
@@ -299,6 +302,11 @@ void handle(const link::Deframer& in) {
   } else {
     journal::request_begins({sequence, in.crc()});
     handle_request(header, in.payload());
+    // Nothing that was computed over an overflowing stack is told.
+    if (!stack::intact()) {
+      journal::record({link::FaultKind::kStackOverflow, 0, 0, 0, 0, 0, 0});
+      port::reset();
+    }
     journal::request_ends();
   }
   kept = Kept{true, in.crc()};

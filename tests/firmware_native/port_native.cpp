@@ -44,6 +44,7 @@ void watchdog_kick() {}
 void reset() { native::reset(); }
 void hang() { native::reset(); }
 void hard_fault() { native::reset(); }
+void overflow_stack() { stack_memory[3] = 1; }
 
 Region arena() { return {arena_memory, sizeof(arena_memory), link::Region::kHost}; }
 Region staging() { return {staging_memory, sizeof(staging_memory), link::Region::kHost}; }

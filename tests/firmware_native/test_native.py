@@ -254,6 +254,13 @@ def test_a_run_of_nothing_or_of_too_much_is_refused(client: Client) -> None:
     assert len(client.run(deadline, repeats=256, warmup=256).cycles) == 256
 
 
+def test_over_an_overflowing_stack_nothing_is_answered(board: NativeBoard, client: Client) -> None:
+    board.write(framing.encode(Frame(9, MessageType.RESET, b"\x03")), Deadline(20))
+    assert board.process.wait(20) == 42
+    with pytest.raises(TransportError):
+        board.read(Deadline(5))
+
+
 def test_a_resent_run_is_not_done_again(board: NativeBoard, client: Client) -> None:
     deadline = ready(client, fake_model())
     client.input(bytes(8), deadline)

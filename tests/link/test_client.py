@@ -212,6 +212,9 @@ def test_a_reset_on_purpose_is_no_fault_and_a_crash_on_purpose_is() -> None:
     assert client.hello(client.deadline(5)).welcome.boots == 3
     with pytest.raises(BoardCrashError, match="WATCHDOG"):
         client.reset(client.deadline(60), ResetMode.WATCHDOG)
+    client.hello(client.deadline(5))
+    with pytest.raises(BoardCrashError, match="STACK_OVERFLOW"):
+        client.reset(client.deadline(60), ResetMode.STACK_OVERFLOW)
 
 
 def test_the_frame_log_keeps_every_frame_with_its_bytes() -> None:

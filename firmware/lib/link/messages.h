@@ -57,6 +57,7 @@ enum class ResetMode : uint8_t {
   kClean = 0x00,
   kHardFault = 0x01,
   kWatchdog = 0x02,
+  kStackOverflow = 0x03,
 };
 
 enum class ResetCause : uint8_t {
@@ -72,6 +73,7 @@ enum class FaultKind : uint8_t {
   kNone = 0x00,
   kHardFault = 0x01,
   kWatchdog = 0x02,
+  kStackOverflow = 0x03,
 };
 
 enum class ErrorCode : uint16_t {

@@ -55,6 +55,7 @@ void watchdog_kick();
 [[noreturn]] void reset();
 [[noreturn]] void hang();        // until the watchdog bites
 [[noreturn]] void hard_fault();  // on purpose
+void overflow_stack();           // on purpose; returns where nothing catches it in the act
 
 Region arena();
 Region staging();    // input and output tensors
@@ -70,7 +71,8 @@ bool flash_erase();
 constexpr size_t kFlashUnit = 16;
 bool flash_program(const uint8_t* address, const uint8_t* data, size_t bytes);
 
-// The stack, lowest address first; it grows down to `low`.
+// The stack, lowest address first; it grows down to `low`. Where the chip can, an access below it is
+// a fault.
 struct Stack {
   uint32_t* low;
   uint32_t* high;

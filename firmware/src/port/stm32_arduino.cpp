@@ -75,6 +75,11 @@
 #define MUNAS_FLASH_SLOT_LAST 7
 #endif
 
+#define MUNAS_TEXT_OF(x) #x
+#define MUNAS_TEXT(x) MUNAS_TEXT_OF(x)
+// For the linker script, which sees that there is room.
+asm(".global munas_stack_bytes\n.set munas_stack_bytes, " MUNAS_TEXT(MUNAS_STACK_BYTES));
+
 extern "C" uint32_t _estack[], _sidata[], _sdata[], _edata[];
 
 namespace munas::port {
@@ -144,6 +149,7 @@ void paint_stack() {
 void init() {
   paint_stack();
   read_reset_cause();
+  core::guard_stack(stack().low);
   core::start_cycle_counter();
   Serial.begin(MUNAS_BAUD);
   watchdog::start(SystemCoreClock);
@@ -256,8 +262,16 @@ bool flash_program(const uint8_t* address, const uint8_t* data, size_t bytes) {
 #endif
 }
 
+// The core's script puts it at the end of the RAM, above what is free; the guard is the lowest part.
 Stack stack() {
-  return {_estack - MUNAS_STACK_BYTES / sizeof(uint32_t), _estack};
+#if defined(STM32F1xx)
+  constexpr uint32_t kUsable = MUNAS_STACK_BYTES;
+#else
+  constexpr uint32_t kUsable = MUNAS_STACK_BYTES - core::kGuardBytes;
+#endif
+  // By way of a number: to the compiler nothing lies before a symbol.
+  const auto top = reinterpret_cast<uintptr_t>(_estack);
+  return {reinterpret_cast<uint32_t*>(top - kUsable), _estack};
 }
 
 void publish(const uint8_t* data, size_t bytes) {

@@ -13,7 +13,7 @@ _CFSR_WORDS = {
     0: "instruction access violation",
     1: "data access violation",
     3: "memory fault on exception return",
-    4: "memory fault on exception entry",
+    4: "memory fault on exception entry (stack overflow?)",
     5: "memory fault on lazy floating-point save",
     8: "instruction bus error",
     9: "precise data bus error",

@@ -68,6 +68,7 @@ class ResetMode(IntEnum):
     CLEAN = 0
     HARD_FAULT = 1
     WATCHDOG = 2
+    STACK_OVERFLOW = 3
 
 
 class ResetCause(IntEnum):
@@ -87,6 +88,7 @@ class FaultKind(IntEnum):
     NONE = 0
     HARD_FAULT = 1
     WATCHDOG = 2
+    STACK_OVERFLOW = 3
 
 
 class ErrorCode(IntEnum):

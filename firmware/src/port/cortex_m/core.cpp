@@ -15,6 +15,16 @@ void start_cycle_counter() {
   reg(kDwtCtrl) = reg(kDwtCtrl) | 1u;
 }
 
+void guard_stack(const uint32_t* low) {
+  if (reg(kMpuType) == 0) return;
+  // Region 7 wins over all others; code without a region of its own keeps the default map.
+  reg(kMpuRnr) = 7;
+  reg(kMpuRbar) = reinterpret_cast<uint32_t>(low) - kGuardBytes;
+  reg(kMpuRasr) = (1u << 28) | (7u << 1) | 1u;  // no access, 2^(7 + 1) bytes, enabled
+  reg(kMpuCtrl) = (1u << 2) | 1u;
+  asm volatile("dsb\n isb" ::: "memory");
+}
+
 void clean_data_cache() {
 #if defined(__ARM_ARCH_7EM__) && defined(MUNAS_CORTEX_M7)
   // By set and way over CCSIDR, as the ARMv7-M manual prescribes.
@@ -62,6 +72,14 @@ void hard_fault() {
   for (;;) asm volatile("nop");
 }
 
+// Not to be made a loop of: every call takes stack, down to the end and a little beyond.
+__attribute__((noinline)) void overflow_stack() {
+  volatile uint32_t room[16];
+  for (volatile uint32_t& word : room) word = 0;
+  if (&room[0] > stack().low) overflow_stack();
+  room[0] = 1;
+}
+
 }  // namespace munas::port
 
 // A failed assertion comes back as a fault whose LR is its place. The C library's own ways to die
@@ -84,7 +102,9 @@ extern "C" [[noreturn]] __attribute__((used)) void munas_capture_fault(const uin
   if (crash.cfsr & (1u << 7)) crash.address = core::reg(core::kMmfar);
   if (crash.cfsr & (1u << 15)) crash.address = core::reg(core::kBfar);
   const port::Stack stack = port::stack();
-  if (frame >= stack.low && frame + 8 <= stack.high) {
+  if (frame < stack.low) {
+    crash.kind = link::FaultKind::kStackOverflow;
+  } else if (frame + 8 <= stack.high) {
     crash.lr = frame[5];
     crash.pc = frame[6];
     crash.psr = frame[7];

@@ -28,6 +28,11 @@ constexpr uint32_t kHfsr = 0xE000ED2C;
 constexpr uint32_t kMmfar = 0xE000ED34;
 constexpr uint32_t kBfar = 0xE000ED38;
 constexpr uint32_t kCpacr = 0xE000ED88;
+constexpr uint32_t kMpuType = 0xE000ED90;
+constexpr uint32_t kMpuCtrl = 0xE000ED94;
+constexpr uint32_t kMpuRnr = 0xE000ED98;
+constexpr uint32_t kMpuRbar = 0xE000ED9C;
+constexpr uint32_t kMpuRasr = 0xE000EDA0;
 constexpr uint32_t kDemcr = 0xE000EDFC;
 constexpr uint32_t kDwtCtrl = 0xE0001000;
 constexpr uint32_t kDwtCyccnt = 0xE0001004;
@@ -36,6 +41,11 @@ constexpr uint32_t kDbgmcuIdcode = 0xE0042000;
 
 // Starts CYCCNT; on an M7 the lock is opened first.
 void start_cycle_counter();
+
+// Makes every access to the kGuardBytes below `low` (a multiple of them) a fault, where the chip has
+// an MPU. The Cortex-M3 of the F1 has none.
+constexpr uint32_t kGuardBytes = 256;
+void guard_stack(const uint32_t* low);
 
 // Writes back what the D-cache holds, where there is one: RAM must be true before a reset.
 void clean_data_cache();
