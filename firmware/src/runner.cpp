@@ -83,13 +83,7 @@ Outcome prepare(Slot slot, uint16_t index, uint32_t arena_limit, engine::ModelIn
   const uint32_t room = arena_limit == 0 ? arena.bytes : arena_limit;
   if (room > arena.bytes)
     return engine::failure(ErrorCode::kBadValue, arena.bytes, "the arena is smaller than that");
-  // An interpreter that runs out of arena in the middle of its set-up may break down rather than
-  // refuse, so a limit is tried only once it is known that the result would fit below it.
-  Outcome outcome = engine::prepare(source, {arena.data, arena.bytes}, &model);
-  if (outcome.ok && model.arena_used > room)
-    return engine::failure(ErrorCode::kArenaTooSmall, model.arena_used, "arena too small");
-  if (outcome.ok && room < arena.bytes)
-    outcome = engine::prepare(source, {arena.data, room}, &model);
+  Outcome outcome = engine::prepare(source, {arena.data, room}, &model);
   if (!outcome.ok) return outcome;
   if (model.operators > profiler::kMaxOperators)
     return engine::failure(ErrorCode::kTooManyOperators, profiler::kMaxOperators,
@@ -118,14 +112,14 @@ Outcome set_input(uint32_t offset, const uint8_t* data, uint32_t bytes, uint32_t
 }
 
 Outcome run(uint16_t warmup, uint16_t repeats, bool per_operator, Result* out) {
-  if (warmup + repeats == 0)
-    return engine::failure(ErrorCode::kBadValue, 0, "no inference is asked for");
   result = Result{};
   if (!is_prepared) return engine::failure(ErrorCode::kNotPrepared, 0, "PREPARE comes first");
   if (input_next != model.input.bytes)
     return engine::failure(ErrorCode::kNoInput, input_next, "INPUT comes first");
   if (repeats > kMaxRepeats || warmup > kMaxRepeats)
     return engine::failure(ErrorCode::kBadValue, kMaxRepeats, "too many repeats at once");
+  if (warmup + repeats == 0)
+    return engine::failure(ErrorCode::kBadValue, 0, "no inference is asked for");
   Outcome outcome = timed(empty, &result.empty_cycles);
   uint64_t unused = 0;
   for (uint32_t i = 0; i < uint32_t{warmup} + repeats && outcome.ok; ++i) {

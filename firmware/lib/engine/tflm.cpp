@@ -5,14 +5,15 @@
 #include <new>
 
 #include "engine.h"
-#include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_allocator.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/micro/micro_profiler_interface.h"
 #include "tensorflow/lite/micro/system_setup.h"
+#include "tflm_arena.h"
 #include "tflm_check.h"
+#include "tflm_guard.h"
 #include "tflm_log.h"
 
 #ifndef MUNAS_ENGINE_REVISION
@@ -62,6 +63,8 @@ OperatorCounter counter;
 Resolver* resolver = nullptr;
 tflite::MicroInterpreter* interpreter = nullptr;
 const tflite::Model* model = nullptr;
+Memory arena_memory{};
+Arena* arena = nullptr;
 const int8_t* bound_input = nullptr;
 int8_t* bound_output = nullptr;
 TfLiteTensor* input_tensor = nullptr;
@@ -99,35 +102,24 @@ TensorInfo tensor_info(const TfLiteTensor& tensor) {
   return info;
 }
 
-// As MicroAllocator::Create does, but keeping the arena's own allocator, which knows head and tail.
-tflite::SingleArenaBufferAllocator* build_interpreter(Memory arena) {
-  tflite::SingleArenaBufferAllocator* buffers =
-      tflite::SingleArenaBufferAllocator::Create(arena.data, arena.bytes);
-  uint8_t* place = buffers->AllocatePersistentBuffer(sizeof(tflite::GreedyMemoryPlanner),
-                                                     alignof(tflite::GreedyMemoryPlanner));
-  if (place == nullptr) return nullptr;
-  auto* planner = new (place) tflite::GreedyMemoryPlanner();
-  tflite::MicroAllocator* allocator = tflite::MicroAllocator::Create(buffers, planner);
-  if (allocator == nullptr) return nullptr;
-  interpreter = new (interpreter_place.bytes)
-      tflite::MicroInterpreter(model, operators(), allocator, nullptr, &counter);
-  return buffers;
-}
-
-// What the allocators place before anything can fail politely.
-constexpr uint32_t kLeastArena = sizeof(tflite::SingleArenaBufferAllocator) +
-                                 sizeof(tflite::GreedyMemoryPlanner) +
-                                 sizeof(tflite::MicroAllocator) + 256;
-
 const char* complaint(const char* otherwise) {
   return tflm_log::last()[0] != '\0' ? tflm_log::last() : otherwise;
 }
 
-// The interpreter says only in words why it failed: these are the allocators' own.
-bool arena_was_short() {
-  for (const char* word : {"resize buffer", "allocate", "populate", "too small"})
-    if (strstr(tflm_log::last(), word) != nullptr) return true;
-  return false;
+// As MicroAllocator::Create does, but with the arena's own allocator.
+Outcome build_interpreter() {
+  arena = Arena::create(arena_memory);
+  uint8_t* place = arena->AllocatePersistentBuffer(sizeof(tflite::GreedyMemoryPlanner),
+                                                   alignof(tflite::GreedyMemoryPlanner));
+  auto* planner = new (place) tflite::GreedyMemoryPlanner();
+  tflite::MicroAllocator* allocator = tflite::MicroAllocator::Create(arena, planner);
+  interpreter = new (interpreter_place.bytes)
+      tflite::MicroInterpreter(model, operators(), allocator, nullptr, &counter);
+  if (interpreter->AllocateTensors() == kTfLiteOk) return success();
+  // What the planner lacks it says in words only.
+  return strstr(tflm_log::last(), "Too many buffers") != nullptr
+             ? failure(ErrorCode::kArenaTooSmall, arena_memory.bytes, tflm_log::last())
+             : failure(ErrorCode::kBadModel, 0, complaint("the interpreter refuses it"));
 }
 
 }  // namespace
@@ -140,28 +132,23 @@ uint16_t image_models() { return 0; }
 const char* image_model_name(uint16_t) { return ""; }
 const char* image_model_sha256(uint16_t) { return ""; }
 
-Outcome prepare(const ModelSource& source, Memory arena, ModelInfo* info) {
-  interpreter = nullptr;
+Outcome prepare(const ModelSource& source, Memory memory, ModelInfo* info) {
   if (source.slot == link::Slot::kImage)
     return failure(ErrorCode::kBadSlot, 0, "engine tflm takes only loaded models");
   const Outcome checked = check_tflite(source.data, source.bytes, operators(), &model);
   if (!checked.ok) return checked;
-  if (arena.bytes < kLeastArena)
-    return failure(ErrorCode::kArenaTooSmall, kLeastArena, "arena too small for the interpreter");
   tflm_log::clear();
   counter.begin_run(nullptr);
-  const tflite::SingleArenaBufferAllocator* buffers = build_interpreter(arena);
-  if (buffers == nullptr || interpreter->AllocateTensors() != kTfLiteOk) {
-    interpreter = nullptr;
-    return arena_was_short()
-               ? failure(ErrorCode::kArenaTooSmall, arena.bytes, complaint("tensors do not fit"))
-               : failure(ErrorCode::kBadModel, 0, complaint("the interpreter refuses it"));
-  }
+  arena_memory = memory;
+  const Outcome built = guarded(build_interpreter);
+  if (!built.ok) return built;
   input_tensor = interpreter->input(0);
   output_tensor = interpreter->output(0);
+  if (input_tensor->data.raw == nullptr || output_tensor->data.raw == nullptr)
+    return failure(ErrorCode::kBadModel, 0, "no operator uses its input or output");
   *info = ModelInfo{static_cast<uint32_t>(interpreter->arena_used_bytes()),
-                    static_cast<uint32_t>(buffers->GetNonPersistentUsedBytes()),
-                    static_cast<uint32_t>(buffers->GetPersistentUsedBytes()),
+                    static_cast<uint32_t>(arena->GetNonPersistentUsedBytes()),
+                    static_cast<uint32_t>(arena->GetPersistentUsedBytes()),
                     static_cast<uint16_t>(model->subgraphs()->Get(0)->operators()->size()),
                     tensor_info(*input_tensor), tensor_info(*output_tensor)};
   return success();

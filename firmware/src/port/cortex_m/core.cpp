@@ -82,12 +82,20 @@ __attribute__((noinline)) void overflow_stack() {
 
 }  // namespace munas::port
 
-// A failed assertion comes back as a fault whose LR is its place. The C library's own ways to die
-// would bring its streams and a heap into the image.
-extern "C" [[noreturn]] __attribute__((naked)) void abort() { asm volatile("udf #1"); }
+// A failed assertion comes back as a fault whose LR is its place, unless an engine knows a better
+// way. The C library's own ways to die would bring its streams and a heap into the image.
+extern "C" __attribute__((weak)) void munas_assertion_failed(uint32_t) {}
+extern "C" [[noreturn]] __attribute__((naked)) void abort() {
+  asm volatile(
+      "push {r0, lr}\n"
+      "mov r0, lr\n"
+      "bl munas_assertion_failed\n"
+      "pop {r0, lr}\n"
+      "udf #1\n");
+}
 extern "C" [[noreturn]] __attribute__((naked)) void __assert_func(const char*, int, const char*,
                                                                   const char*) {
-  asm volatile("udf #1");
+  asm volatile("b abort");
 }
 
 // r0 = the frame that the exception pushed. Runs on a fresh stack: the old one may be the cause.
