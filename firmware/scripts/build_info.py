@@ -54,6 +54,12 @@ project = Path(env.subst("$PROJECT_DIR"))  # noqa: F821
 for flag in env.Flatten(env["CCFLAGS"]):  # noqa: F821
     if str(flag).startswith("-mfpu=") and flag not in env["LINKFLAGS"]:  # noqa: F821
         env.Append(LINKFLAGS=[flag])  # noqa: F821
+if env.GetProjectOption("framework", None):  # noqa: F821
+    # Sections of ld/arduino.ld that the platform's count of flash does not know.
+    counted = env["SIZEPROGREGEXP"].replace(  # noqa: F821
+        r"\.text|", r"\.text|\.munas_kernels|\.aot_models|"
+    )
+    env.Replace(SIZEPROGREGEXP=counted)  # noqa: F821
 definitions = {
     "MUNAS_SOURCE_DIGEST": source_digest(project),
     "MUNAS_FLAGS": effective_flags(env),  # noqa: F821
