@@ -40,7 +40,8 @@ class Board(Protocol):
     methods but `lease` and `close` want the lease to be held.
 
     - `flash(image)` puts the image onto the board and starts it. Does nothing where that very image
-      runs already. Raises FlashError. An open transport is of no use afterwards.
+      runs already. Raises FlashError, and BadInputError for an ELF that a person gave and that is
+      not for this board. An open transport is of no use afterwards.
     - `open()` gives a fresh line to the running firmware; the caller closes it. Raises
       TransportError with the mend (no permission, port busy, nothing attached).
     - `reset()` restarts the firmware as the reset pin does; the image stays.

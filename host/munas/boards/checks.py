@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from munas.boards.board import Board
 from munas.boards.types import BoardType
-from munas.errors import FlashError, ImplausibleError
+from munas.errors import BadInputError, FlashError, ImplausibleError
 from munas.firmware.image import FirmwareImage
 from munas.link.client import Client, Identity
 
@@ -23,14 +23,18 @@ def ask_identity(board: Board) -> Identity:
 
 
 def check_image(image: FirmwareImage, board: BoardType) -> None:
-    """Refuse an image that is for another board or too big for this one. Raises FlashError."""
+    """Refuse an image that is for another board or too big for this one.
+
+    Raises FlashError; BadInputError for one that is too big and of which only the ELF is known.
+    """
     if image.board and image.board != board.name:
         raise FlashError(
             f"The image was built for {image.board}, not for {board.name}.",
             f"Build it for {board.name}.",
         )
     if image.flash_bytes > board.flash_bytes:
-        raise FlashError(
+        kind = FlashError if image.board else BadInputError
+        raise kind(
             f"The image has {image.flash_bytes} bytes; {board.name} has {board.flash_bytes} "
             "bytes of flash.",
             "Use a smaller model or another board.",

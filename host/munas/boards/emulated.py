@@ -54,10 +54,7 @@ class EmulatedBoard:
         if self._process is not None and self._process.alive and self._image == image:
             return
         self.close()
-        try:
-            self._process = spawn(self._parameters, image.elf, self._transport)
-        except BadInputError as error:
-            raise FlashError(error.what, error.mend) from error
+        self._process = spawn(self._parameters, image.elf, self._transport)
         self._image = image
 
     def open(self) -> SerialTransport:

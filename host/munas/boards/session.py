@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from munas.boards.board import Board
 from munas.boards.checks import CLIENT_HELLO_S
 from munas.errors import (
+    BadInputError,
     DeadlineError,
     FlashError,
     InfrastructureError,
@@ -151,7 +152,7 @@ class Session:
             try:
                 self._identity = step()
                 return self._identity
-            except (*_LINE_FAULTS, FlashError) as error:
+            except (*_LINE_FAULTS, FlashError, BadInputError) as error:
                 last, why = error, why or error
         assert why is not None
         self._hang_up()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 from munas.boards.emulated import EmulatedBoard
 from munas.boards.registry import find_board
-from munas.emulator import Counts
 from munas.errors import BadInputError
 from munas.firmware.image import image_of_elf
 from munas.latency.engine import empty_firmware, parse_engine
+
+_LOOK_AROUND_S = 0.2
 
 
 @dataclass
@@ -26,16 +28,12 @@ class Served:
     url: str
     description: dict[str, Any]
     parameters: dict[str, Any] | None
-    last: Counts | None = None
+    interrupts: Sized
 
     def wait(self) -> None:
         """Return when the person interrupts or the emulator ends."""
-        pause = threading.Event()
-        try:
-            while self.board.process.alive and not pause.wait(0.5):
-                pass
-        except KeyboardInterrupt:
-            return
+        while self.board.process.alive and not self.interrupts:
+            time.sleep(_LOOK_AROUND_S)
 
     def totals(self) -> dict[str, Any]:
         """Cycles and instructions since power-on; priced again where parameters were given."""
@@ -46,7 +44,11 @@ class Served:
 def serve(
     name: str, *, elf: Path | None, engine: str, tcp: bool, reprice: Path | None
 ) -> Iterator[Served]:
-    """Boot `elf` (null: munas' own firmware, built if need be) on the emulated board `name`."""
+    """Boot `elf` (null: munas' own firmware, built if need be) on the emulated board `name`.
+
+    From here to the end Ctrl-C raises nothing, so that totals can be told whenever it comes. Use it
+    in the main thread. Raises BadInputError for an ELF that is not for this board.
+    """
     parameters = None if reprice is None else _parameters(reprice)
     board = EmulatedBoard(find_board(name), transport="tcp" if tcp else "pty")
     try:
@@ -56,9 +58,21 @@ def serve(
             board.flash(image_of_elf(elf))
         url = board.process.url
         described = {"board": name, "url": url, "pid": board.process.pid}
-        yield Served(board, url, described, parameters)
+        with _noted_interrupts() as interrupts:
+            yield Served(board, url, described, parameters, interrupts)
     finally:
         board.close()
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[Sized]:
+    """Ctrl-C only makes what is yielded longer."""
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _parameters(path: Path) -> dict[str, Any]:
