@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from munas.firmware.build import BuildRequest, build
 from munas.link.client import Client
 from munas.link.transport import SerialTransport
 
@@ -90,6 +91,21 @@ def test_measure_prints_one_object_a_model(environment: dict[str, str], tmp_path
     assert "±10 %" in done.stderr
     only = munas(environment, "measure", str(bad), "--engine", "aot", "--json")
     assert only.returncode == 2
+
+
+@needs_emulator
+@pytest.mark.slow
+def test_an_elf_for_another_chip_is_bad_input(environment: dict[str, str]) -> None:
+    elf = str(build(BuildRequest("emulated_stm32l4r5", "aot")).elf)
+    board = "emulated_stm32f405"
+    served = munas(environment, "emulate", board, "--elf", elf)
+    assert served.returncode == 2, served.stderr
+    assert "Build it for this board." in served.stderr
+    measured = munas(environment, "measure", str(SMALL), "--board", board, "--elf", elf, "--json")
+    assert measured.returncode == 2, measured.stderr
+    row = json.loads(measured.stdout)
+    assert row["error"]["name"] == "bad-input"
+    assert row["engine"] is None
 
 
 @needs_emulator

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from munas.errors import ConvertError, ExitCode, ImplausibleError, InfeasibleErr
 from munas.latency.command import Outcome, Request, parse_repeats
 from munas.latency.engine import EngineChoice
 from munas.latency.measure import Measurer
+from munas.latency.table import summary
 from munas.link.client import Client
+from munas.link.faults import BoardCrashError
 from munas.link.messages import MessageType
 from munas.link.simulated import SimulatedDevice, SimulatedTraits
 from munas.link.simulated_troubles import Trouble
@@ -85,6 +88,42 @@ def test_a_crashing_model_fails_and_the_next_is_measured() -> None:
     assert "HARD_FAULT" in first.error["message"]
     assert second.error is None
     assert second.cycles
+
+
+def test_a_model_that_crashes_its_set_up_twice_is_to_blame_and_the_next_is_measured() -> None:
+    board = SimulatedBoard()
+    with measurer(board) as measuring:
+        board.device.inject(Trouble.CRASH, MessageType.PREPARE, count=2)
+        with pytest.raises(ConvertError, match=r"sets up small: HARD_FAULT"):
+            measuring.measure(MODEL)
+        assert measuring.measure(MODEL).outputs_match is True
+        board.device.inject(Trouble.CRASH, MessageType.PREPARE, count=2)
+        bad, good = measuring.measure_all([("bad", SMALL), ("good", SMALL)])
+    assert bad.error is not None
+    assert bad.error["name"] == "convert"
+    assert good.error is None
+
+
+def test_a_crash_elsewhere_and_one_in_the_set_up_blame_nobody() -> None:
+    board = SimulatedBoard()
+    with measurer(board) as measuring:
+        board.device.inject(Trouble.CRASH, MessageType.LOAD_END)
+        board.device.inject(Trouble.CRASH, MessageType.PREPARE)
+        with pytest.raises(BoardCrashError, match="PREPARE"):
+            measuring.measure(MODEL)
+
+
+def test_a_given_firmware_that_never_answered_has_no_known_engine() -> None:
+    board = SimulatedBoard()
+    given = replace(simulated_image(), engine="")
+    with Measurer(board, ENGINE, image=given) as measuring:
+        (bad,) = measuring.measure_all([("bad", SMALL[:500])])
+        assert bad.as_dict()["engine"] is None
+        assert "(simulated): convert" in summary(bad)
+        (good,) = measuring.measure_all([MODEL])
+        assert good.engine == "tflm"
+        (bad,) = measuring.measure_all([("bad", SMALL[:500])])
+        assert bad.engine == "tflm"
 
 
 def test_what_does_not_fit_is_the_models_fault() -> None:

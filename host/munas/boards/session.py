@@ -85,6 +85,11 @@ class Session:
         return self._client
 
     @property
+    def greeted(self) -> bool:
+        """Whether a firmware has said who it is."""
+        return self._identity is not None
+
+    @property
     def identity(self) -> Identity:
         """What the running firmware said of itself."""
         if self._identity is None:

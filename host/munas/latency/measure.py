@@ -20,6 +20,7 @@ from munas.boards.board import Board
 from munas.boards.registry import user_boards
 from munas.boards.session import Session
 from munas.errors import (
+    BoardFaultError,
     ConvertError,
     ImplausibleError,
     InfeasibleError,
@@ -27,13 +28,14 @@ from munas.errors import (
 )
 from munas.firmware.build import BuildRequest, build
 from munas.firmware.image import FirmwareImage
+from munas.latency.blame import models_fault
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost
 from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
 from munas.latency.repeats import Repeats, Samples, take
 from munas.link.client import Client, RunResult
 from munas.link.faults import BoardRefusedError
-from munas.link.messages import ErrorCode, Prepared, Slot
+from munas.link.messages import Prepared, Slot
 
 Model = tuple[str, bytes]
 _LOAD_S = 60.0
@@ -51,13 +53,6 @@ _PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
     Slot.RAM: "ram",
     Slot.FLASH: "flash",
     Slot.IMAGE: "image",
-}
-_MODEL_FAULTS: dict[int, type[MunasError]] = {
-    ErrorCode.DOES_NOT_FIT: InfeasibleError,
-    ErrorCode.ARENA_TOO_SMALL: InfeasibleError,
-    ErrorCode.TOO_MANY_OPERATORS: InfeasibleError,
-    ErrorCode.BAD_MODEL: ConvertError,
-    ErrorCode.UNSUPPORTED_OPERATOR: ConvertError,
 }
 
 
@@ -184,10 +179,18 @@ class Measurer:
             model_sha256=hashlib.sha256(model[1]).hexdigest(),
             board=self.board.type.name,
             unit=self.board.unit,
-            engine=self.engine.name,
+            engine=self._engine_name(),
             source=self.board.capabilities.source,
             error=error.as_dict(),
         )
+
+    def _engine_name(self) -> str | None:
+        """The engine that answered, or will be built; null where a given firmware never said."""
+        if self._session.greeted:
+            return self._session.identity.engine
+        if self._given is not None:
+            return self._given.engine or None
+        return self.engine.name if self.board.capabilities.flashes else None
 
     def _start(self, entries: Sequence[_Checked]) -> None:
         """See that a firmware runs which can measure `entries`."""
@@ -211,11 +214,22 @@ class Measurer:
         if self._used:
             self._session.fresh()
         self._used = True
+        faults: list[MunasError] = []
+
+        def work(client: Client) -> Measurement:
+            try:
+                return self._on_board(client, entry)
+            except MunasError as error:
+                faults.append(error)
+                raise
+
         try:
-            return self._session.attempt(lambda client: self._on_board(client, entry))
-        except BoardRefusedError as error:
-            kind = _MODEL_FAULTS.get(error.code)
-            raise kind(error.what, error.mend) if kind else error from None
+            return self._session.attempt(work)
+        except BoardFaultError:
+            fault = models_fault(faults, entry.model.name, self.board.type.name)
+            if fault is None:
+                raise
+            raise fault from None
 
     def _on_board(self, client: Client, entry: _Checked) -> Measurement:
         slot, index = self._place(client, entry.model)

@@ -25,14 +25,15 @@ class Measurement:
     stalls, and off by about `model_error_percent` (null where that was never checked).
     `cycles_samples` are raw and include the few cycles that reading the counter costs. `ci95_us` is
     the half-width of the 95 % confidence interval of the mean. Arena head and tail are null for an
-    engine without them. `flash_bytes` is engine, firmware and model together.
+    engine without them. `flash_bytes` is engine, firmware and model together. `engine` is null
+    where a given firmware never said which it has.
     """
 
     model: str
     model_sha256: str
     board: str
     unit: str
-    engine: str
+    engine: str | None = None
     engine_revision: str | None = None
     kernels: str | None = None
     firmware_sha256: str | None = None

@@ -18,7 +18,7 @@ def show(found: Measurement) -> None:
 
 def summary(found: Measurement) -> str:
     """One line that says what was measured, where, and how true it is."""
-    where = f"{found.board}, {found.engine}"
+    where = ", ".join(filter(None, (found.board, found.engine)))
     if found.error is not None:
         mend = f"\n  {found.error['mend']}" if found.error.get("mend") else ""
         return f"{found.model} ({where}): {found.error['name']}: {found.error['message']}{mend}"

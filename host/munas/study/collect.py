@@ -239,7 +239,7 @@ class Collector:
             measurement=found.as_dict(),
             source=found.source,
             board=found.board,
-            engine=found.engine,
+            engine=found.engine or one.engine.name,
             candidate_id=number,
         )
 
