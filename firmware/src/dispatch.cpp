@@ -172,7 +172,7 @@ void write_identity(ChunkWriter& chunk) {
   chunk.put_string(engine::kernels());
   chunk.put_string(build_info::compiler());
   chunk.put_string(build_info::flags());
-  chunk.put_string(port::mcu());
+  chunk.put_string(port::munas_mcu);
   chunk.put_string(build_info::board());
 }
 

@@ -100,7 +100,7 @@ def test_an_elf_for_another_chip_is_bad_input(environment: dict[str, str]) -> No
     board = "emulated_stm32f405"
     served = munas(environment, "emulate", board, "--elf", elf)
     assert served.returncode == 2, served.stderr
-    assert "Build it for this board." in served.stderr
+    assert f"Build it for {board}." in served.stderr
     measured = munas(environment, "measure", str(SMALL), "--board", board, "--elf", elf, "--json")
     assert measured.returncode == 2, measured.stderr
     row = json.loads(measured.stdout)

@@ -30,7 +30,7 @@ void unique_id(uint32_t words[3]) {
 }
 uint8_t cache_state() { return 0; }
 uint8_t flash_wait_states() { return 0; }
-const char* mcu() { return "native"; }
+const char munas_mcu[] = "native";
 uint64_t now_cycles() { return cycles += 10; }
 
 size_t uart_read(uint8_t* data, size_t capacity) { return native::read(data, capacity); }

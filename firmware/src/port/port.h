@@ -25,7 +25,8 @@ uint32_t device_id();  // DBGMCU_IDCODE
 void unique_id(uint32_t words[3]);
 uint8_t cache_state();  // bits of link::Cache
 uint8_t flash_wait_states();
-const char* mcu();
+// The chip that the image is for, by a name that the host finds in the ELF before it flashes.
+extern "C" const char munas_mcu[];
 
 // CPU cycles since init, extended to 64 bits: call at least once per wrap of the 32-bit counter.
 uint64_t now_cycles();

@@ -184,25 +184,25 @@ uint8_t cache_state() {
 
 uint8_t flash_wait_states() { return FLASH->ACR & FLASH_ACR_LATENCY; }
 
-const char* mcu() {
+const char munas_mcu[] =
 #if defined(STM32F401xE)
-  return "STM32F401RE";
+    "STM32F401RE"
 #elif defined(STM32F446xx)
-  return "STM32F446RE";
+    "STM32F446RE"
 #elif defined(STM32L4R5xx)
-  return "STM32L4R5ZI";
+    "STM32L4R5ZI"
 #elif defined(STM32F767xx)
-  return "STM32F767ZI";
+    "STM32F767ZI"
 #elif defined(STM32H743xx)
-  return "STM32H743ZI";
+    "STM32H743ZI"
 #elif defined(STM32F746xx)
-  return "STM32F746NG";
+    "STM32F746NG"
 #elif defined(STM32F103xB)
-  return "STM32F103C8";
+    "STM32F103C8"
 #else
-  return "STM32";
+    "STM32"
 #endif
-}
+    ;
 
 size_t uart_read(uint8_t* data, size_t capacity) {
   while (Serial.available() == 0) {

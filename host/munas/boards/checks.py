@@ -9,6 +9,7 @@ from munas.firmware.image import FirmwareImage
 from munas.link.client import Client, Identity
 
 CLIENT_HELLO_S = 5.0
+_FAMILY = len("STM32L4R5")
 
 
 def ask_identity(board: Board) -> Identity:
@@ -25,15 +26,20 @@ def ask_identity(board: Board) -> Identity:
 def check_image(image: FirmwareImage, board: BoardType) -> None:
     """Refuse an image that is for another board or too big for this one.
 
-    Raises FlashError; BadInputError for one that is too big and of which only the ELF is known.
+    Raises FlashError; BadInputError for one of which only the ELF is known, as a person gave it.
     """
+    kind = FlashError if image.board else BadInputError
     if image.board and image.board != board.name:
         raise FlashError(
             f"The image was built for {image.board}, not for {board.name}.",
             f"Build it for {board.name}.",
         )
+    if not board.mcu.upper().startswith(image.mcu.upper()[:_FAMILY]):
+        raise kind(
+            f"{image.elf} was built for an {image.mcu}; {board.name} has an {board.mcu}.",
+            f"Build it for {board.name}.",
+        )
     if image.flash_bytes > board.flash_bytes:
-        kind = FlashError if image.board else BadInputError
         raise kind(
             f"The image has {image.flash_bytes} bytes; {board.name} has {board.flash_bytes} "
             "bytes of flash.",
@@ -64,7 +70,7 @@ def check_identity(
             f"The firmware that answers was built for {identity.board}, not for {image.board}.",
             "The wrong board was flashed: see munas boards scan.",
         )
-    family = board.mcu.upper()[:9]
+    family = board.mcu.upper()[:_FAMILY]
     if not identity.mcu.upper().startswith(family):
         raise ImplausibleError(
             f"The board that answers has an {identity.mcu}; {board.name} has an {board.mcu}.",

@@ -222,6 +222,7 @@ def _image(
         engine=request.engine,
         engine_revision=revision,
         kernels=kernels,
+        mcu=facts.mcu,
         models=tuple(models),
     )
 

@@ -16,6 +16,7 @@ from munas.deploy.engines.aot import AotModel
 from munas.errors import BadInputError
 
 DIGEST_SECTION = ".munas_digest"
+MCU_SYMBOL = "munas_mcu"
 MODELS_SECTION = ".aot_models"
 
 
@@ -25,7 +26,8 @@ class FirmwareImage:
 
     `sha256` is over all loaded sections but the source digest's, so it changes only with what runs.
     `sections` are those that are loaded, `source_digest` what HELLO answers. `models` are those of
-    an aot image by their place in it; `kernels` are as the builder chose them.
+    an aot image by their place in it; `kernels` are as the builder chose them. `mcu` is the chip
+    that the image is for, empty where it does not say.
     """
 
     elf: Path
@@ -39,6 +41,7 @@ class FirmwareImage:
     engine: str
     engine_revision: str
     kernels: str
+    mcu: str = ""
     models: tuple[AotModel, ...] = ()
 
     def model_flash_bytes(self, index: int) -> int:
@@ -68,6 +71,7 @@ class ElfFacts:
     sections: dict[str, int]
     flash_bytes: int
     compiler: str
+    mcu: str
 
 
 def read_elf(path: Path) -> ElfFacts:
@@ -95,6 +99,7 @@ def read_elf(path: Path) -> ElfFacts:
                 sections=sections,
                 flash_bytes=sum(size for name, size in sections.items() if name != DIGEST_SECTION),
                 compiler="unknown" if comment is None else _compiler(comment.data()),
+                mcu=_named_text(elf, MCU_SYMBOL),
             )
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
@@ -122,6 +127,7 @@ def image_of_elf(path: Path) -> FirmwareImage:
         engine="",
         engine_revision="",
         kernels="",
+        mcu=facts.mcu,
     )
 
 
@@ -142,6 +148,18 @@ def _symbols(file: Any) -> list[tuple[str, int]]:
     table = ELFFile(file).get_section_by_name(".symtab")
     symbols = [] if table is None else table.iter_symbols()
     return [(symbol.name, int(symbol["st_size"])) for symbol in symbols]
+
+
+def _named_text(elf: Any, name: str) -> str:
+    """The text that the symbol `name` stands for; empty where there is none."""
+    table = elf.get_section_by_name(".symtab")
+    for symbol in (None if table is None else table.get_symbol_by_name(name)) or ():
+        address, size = int(symbol["st_value"]), int(symbol["st_size"])
+        for section in _loaded(elf):
+            offset = address - int(section["sh_addr"])
+            if 0 <= offset < section.data_size:
+                return _text(section.data()[offset : offset + size])
+    return ""
 
 
 def _text(data: bytes) -> str:

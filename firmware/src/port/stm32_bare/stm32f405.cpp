@@ -127,7 +127,7 @@ uint8_t cache_state() {
 }
 
 uint8_t flash_wait_states() { return reg(flash::kAcr) & 7u; }
-const char* mcu() { return "STM32F405RG"; }
+const char munas_mcu[] = "STM32F405RG";
 
 size_t uart_read(uint8_t* data, size_t capacity) { return uart.read(data, capacity); }
 void uart_write(const uint8_t* data, size_t bytes) { uart.write(data, bytes); }

@@ -141,7 +141,7 @@ uint8_t cache_state() {
 }
 
 uint8_t flash_wait_states() { return reg(flash::kAcr) & 0xFu; }
-const char* mcu() { return "STM32L4R5ZI"; }
+const char munas_mcu[] = "STM32L4R5ZI";
 
 size_t uart_read(uint8_t* data, size_t capacity) { return uart.read(data, capacity); }
 void uart_write(const uint8_t* data, size_t bytes) { uart.write(data, bytes); }
