@@ -238,8 +238,8 @@ class Collector:
         return MeasurementRow(
             measurement=found.as_dict(),
             source=found.source,
-            board=found.board,
-            engine=found.engine or one.engine.name,
+            board=one.board,
+            engine=one.engine.name,
             candidate_id=number,
         )
 

@@ -128,7 +128,7 @@ def _measure_picks(run: Run) -> None:
                             measurement=found.as_dict(),
                             source=found.source,
                             board=found.board,
-                            engine=found.engine or engine.name,
+                            engine=engine.name,
                             candidate_id=number,
                         )
                     )
