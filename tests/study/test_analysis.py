@@ -214,15 +214,29 @@ def test_memory_finds_what_the_arena_adds(points_like: MakePoints) -> None:
     assert found["overhead_bytes"]["median"] == 3000 + 400 * float(np.median(counts))
     # The 120 points allow the second greatest of the overheads: the ceil(121 · 0.99)-th is last.
     assert found["margin"] == {"share": 0.99, "add_bytes": 3000 + 400 * max(counts)}
-    exceeding = sum(
-        3000 + 400 * n > 0.25 * point.peak_memory_with_input_bytes
-        for n, point in zip(counts, points, strict=True)
-    )
-    share = found["share_above_peak"]["by_more_than_25_percent"]
-    assert share["value"] == pytest.approx(exceeding / 120)
-    assert share["ci95"][0] < share["value"]
     assert found["with_input"]["mape"] < found["without_input"]["mape"]
     assert "reserve peak memory and" in found["verdict"]
+
+
+def test_memory_counts_arenas_well_above_peak(points_like: MakePoints) -> None:
+    points = [
+        replace(
+            point,
+            measurement={
+                **point.measurement,
+                "arena_used_bytes": int(point.peak_memory_with_input_bytes * factor),
+            },
+        )
+        for point, factor in zip(points_like(40), 10 * [1.0, 1.05, 1.2, 1.5], strict=True)
+    ]
+    memory = analyse_memory(KEY, points)
+    assert memory is not None
+    shares = memory.as_json()["share_above_peak"]
+    assert shares["by_more_than_10_percent"]["value"] == 0.5
+    assert shares["by_more_than_25_percent"]["value"] == 0.25
+    low, high = shares["by_more_than_25_percent"]["ci95"]
+    assert low < 0.25 < high
+    assert "more than 25 % above it in 25 % of models" in memory.verdict.sentence
 
 
 def test_memory_says_when_99_percent_are_out_of_reach(points_like: MakePoints) -> None:
