@@ -27,6 +27,7 @@ COMMANDS = (
     "convert",
     "measure",
     "study",
+    "calibrate",
     "boards",
     "engine",
     "emulate",

@@ -14,7 +14,8 @@ from munas.latency.predict.examples import (
     examples_of,
 )
 from munas.latency.predict.files import PredictorError, find, keep, load, predictor_file
-from munas.latency.predict.predictor import CONFIDENCE, Accuracy, Prediction, Predictor
+from munas.latency.predict.knowledge import CONFIDENCE
+from munas.latency.predict.predictor import Accuracy, Prediction, Predictor
 from munas.latency.predict.provider import PredictedProvider, provenance
 
 __all__ = [

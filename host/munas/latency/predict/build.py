@@ -6,6 +6,7 @@ they come from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.stats import spearmanr
 
 from munas.errors import BadInputError
 from munas.latency.predict.examples import Example, Examples
+from munas.latency.predict.features import PATHS
 from munas.latency.predict.fit import (
     Table,
     Which,
@@ -23,7 +25,9 @@ from munas.latency.predict.fit import (
     unseen_path_error,
     without_each,
 )
-from munas.latency.predict.predictor import Accuracy, Path, Predictor, doubts_of
+from munas.latency.predict.knowledge import SLACK, Knowledge, Path
+from munas.latency.predict.layout import LAYOUT
+from munas.latency.predict.predictor import Accuracy, Predictor
 from munas.stats import bootstrap_interval
 from munas.stats.interval import Matrix, Vector
 from munas.store.rows import utc_now
@@ -60,9 +64,21 @@ def _fit(examples: Examples) -> Predictor:
     costs = fit_costs(table, np.ones(len(items), bool))
     fold_costs = without_each(fold_of, lambda networks: fit_costs(table, networks))
     held_out = np.maximum((table.networks * fold_costs[fold_of]).sum(axis=1), 1.0)
-    paths = _paths(table, items, fold_costs[fold_of])
-    unseen = unseen_path_error(table)
-    doubts = [doubts_of(example.features, costs, paths, unseen) for example in items]
+    seen = _Seen(table, items)
+    # As for a new network: what was not measured in another one was not measured.
+    without = [seen.by(fold_of != fold) for fold in range(len(fold_costs))]
+    measured = np.array(
+        [
+            without[fold].beyond(operator)[0] <= SLACK
+            for example, fold in zip(items, fold_of, strict=True)
+            for operator in example.features
+        ]
+    )
+    errors = _errors(table, fold_costs[fold_of], measured, seen.unseen_error)
+    difficulty = [
+        _with_errors(without[fold], errors).doubts(example.features, fold_costs[fold]).difficulty
+        for example, fold in zip(items, fold_of, strict=True)
+    ]
     return Predictor(
         conditions=examples.conditions,
         units=examples.units,
@@ -71,38 +87,58 @@ def _fit(examples: Examples) -> Predictor:
         fold_of=fold_of,
         actual=table.cycles,
         held_out=held_out,
-        difficulty=np.array([doubt.difficulty for doubt in doubts]),
-        paths=paths,
-        unseen_path_error=unseen,
+        difficulty=np.array(difficulty),
+        knowledge=_with_errors(seen.by(np.ones(len(items), bool)), errors),
         accuracy=_accuracy(table, held_out, fold_of),
         examples_sha256=examples.sha256(),
         created_at=utc_now(),
     )
 
 
-def _paths(table: Table, items: tuple[Example, ...], costs: Matrix) -> dict[str, Path]:
-    """What is known of each path; `costs` (n, columns) are those without each network."""
-    features = [feature for example in items for feature in example.features]
+class _Seen:
+    """What was measured, by networks."""
+
+    def __init__(self, table: Table, items: tuple[Example, ...]) -> None:
+        self._table = table
+        features = [feature for example in items for feature in example.features]
+        self._names = tuple(features[0].traits)
+        self._traits = np.array([list(feature.traits.values()) for feature in features], float)
+        self.unseen_error = unseen_path_error(table)
+
+    def by(self, networks: Which) -> Knowledge:
+        """What is known from `networks` (n,), errors left out."""
+        found = {}
+        for path, loops in PATHS.items():
+            rows = (self._table.paths == path) & networks[self._table.of]
+            if not rows.any():
+                continue
+            traits = self._traits[rows]
+            ends = zip(self._names, traits.min(axis=0), traits.max(axis=0), strict=True)
+            ran = self._table.operators[rows, LAYOUT.loops(path)].max(axis=0) > 0
+            found[path] = Path(
+                operators=int(rows.sum()),
+                error=0.0,
+                ranges={name: (float(low), float(high)) for name, low, high in ends},
+                loops=tuple(name for name, ever in zip(loops, ran, strict=True) if ever),
+            )
+        return Knowledge(found, self.unseen_error)
+
+
+def _errors(table: Table, costs: Matrix, measured: Which, unseen_error: float) -> dict[str, float]:
+    """How far off the operators of each path are; `costs` (n, columns) are those without each
+    network, `measured` (operators,) says which have their like in another one."""
     predicted = (table.operators * costs[table.of]).sum(axis=1)
-    errors = predicted / table.operator_cycles - 1
+    squares = (predicted / table.operator_cycles - 1) ** 2
     found = {}
-    for path in np.unique(table.paths):
-        rows = np.flatnonzero(table.paths == path)
-        traits = [features[row].traits for row in rows]
-        found[str(path)] = Path(
-            operators=len(rows),
-            error=float(np.sqrt(np.mean(errors[rows] ** 2))),
-            ranges={
-                name: (float(min(t[name] for t in traits)), float(max(t[name] for t in traits)))
-                for name in traits[0]
-            },
-            loops=tuple(
-                name
-                for name in features[rows[0]].terms
-                if any(features[row].terms[name] for row in rows)
-            ),
-        )
+    for path in PATHS:
+        rows = (table.paths == path) & measured
+        found[path] = float(np.sqrt(squares[rows].mean()) if rows.any() else np.expm1(unseen_error))
     return found
+
+
+def _with_errors(knowledge: Knowledge, errors: Mapping[str, float]) -> Knowledge:
+    paths = {name: replace(path, error=errors[name]) for name, path in knowledge.paths.items()}
+    return replace(knowledge, paths=paths)
 
 
 def _accuracy(table: Table, held_out: Vector, fold_of: NDArray[np.int64]) -> Accuracy:
@@ -112,13 +148,15 @@ def _accuracy(table: Table, held_out: Vector, fold_of: NDArray[np.int64]) -> Acc
     lines = without_each(fold_of, macs_line)[fold_of]
     by_line = lines[:, 0] + lines[:, 1] * table.macs
     errors = 100 * np.abs(held_out / table.cycles - 1)
+    line_errors = 100 * np.abs(by_line / table.cycles - 1)
     mean = bootstrap_interval(lambda counts: counts @ errors / counts.sum(axis=1), errors.size)
     return Accuracy(
         mape_percent=mean.value,
         mape_high_percent=mean.high,
         spearman=float(spearmanr(held_out, table.cycles).statistic),
         worst_percent=float(errors.max()),
-        mac_mape_percent=float(100 * np.mean(np.abs(by_line / table.cycles - 1))),
+        mac_mape_percent=float(line_errors.mean()),
+        mac_worst_percent=float(line_errors.max()),
         mac_spearman=float(spearmanr(by_line, table.cycles).statistic),
     )
 

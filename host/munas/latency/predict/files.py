@@ -20,8 +20,9 @@ import numpy as np
 
 from munas.errors import BadInputError
 from munas.latency.predict.examples import Conditions
+from munas.latency.predict.knowledge import CONFIDENCE, Knowledge, Path
 from munas.latency.predict.layout import LAYOUT
-from munas.latency.predict.predictor import CONFIDENCE, Accuracy, Path, Predictor
+from munas.latency.predict.predictor import Accuracy, Predictor
 from munas.stats.interval import Matrix, Vector
 from munas.units import LatencySource
 
@@ -127,8 +128,8 @@ def to_text(predictor: Predictor) -> str:
         "accuracy": asdict(found.accuracy),
         "columns": list(LAYOUT.columns),
         "cycles_a_turn": _rounded(found.costs),
-        "paths": {name: asdict(path) for name, path in found.paths.items()},
-        "unseen_path_error": found.unseen_path_error,
+        "paths": {name: asdict(path) for name, path in found.knowledge.paths.items()},
+        "unseen_path_error": found.knowledge.unseen_error,
         "held_out": {
             "fold": found.fold_of.astype(int).tolist(),
             "cycles": found.actual.astype(int).tolist(),
@@ -173,8 +174,10 @@ def _from_document(document: Mapping[str, Any]) -> Predictor:
         actual=_finite(held_out["cycles"]),
         held_out=_finite(held_out["predicted_cycles"]),
         difficulty=_finite(held_out["difficulty"]),
-        paths={name: _path(entry) for name, entry in document["paths"].items()},
-        unseen_path_error=float(document["unseen_path_error"]),
+        knowledge=Knowledge(
+            paths={name: _path(entry) for name, entry in document["paths"].items()},
+            unseen_error=float(document["unseen_path_error"]),
+        ),
         accuracy=Accuracy(**document["accuracy"]),
         examples_sha256=str(document["examples_sha256"]),
         created_at=str(document["created_at"]),

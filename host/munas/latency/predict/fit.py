@@ -63,13 +63,18 @@ def fit_costs(table: Table, networks: Which) -> Vector:
     costs = np.zeros(len(LAYOUT.columns))
     operators = networks[table.of]
     shared = _fit_work(table, operators)
+    never_ran: list[int] = []
     for path in PATHS:
         rows = operators & (table.paths == path)
         if rows.any():
             loops = LAYOUT.loops(path)
-            costs[loops] = _relative(table.operators[rows, loops], table.operator_cycles[rows])
+            counts = table.operators[rows, loops]
+            costs[loops] = _relative(counts, table.operator_cycles[rows])
+            never_ran += (loops.start + np.flatnonzero(~counts.any(axis=0))).tolist()
         else:
             costs[LAYOUT.work(path)] = shared
+    # Nothing costs nothing: a loop that no example ran costs what loops do.
+    costs[never_ran] = np.median(costs[costs > 0])
     sums = np.bincount(table.of, table.operator_cycles)
     around = (table.cycles - sums)[networks]
     columns = [LAYOUT.index[BASE], LAYOUT.index[PER_OPERATOR]]
@@ -117,8 +122,8 @@ def without_each(fold_of: NDArray[np.int64], fit: Callable[[Which], Vector]) -> 
 
 
 def unseen_path_error(table: Table) -> float:
-    """How far off a path is when coarse work prices it: root mean square of the logarithm, where
-    each path is left out of the fit in its turn. A factor of ten where there is one path alone."""
+    """How far off a path is that coarse work prices: root mean square of the logarithm, where each
+    path is left out of the fit in its turn. A factor of ten where there is one path alone."""
     found = []
     work = _work(table)
     for path in np.unique(table.paths):

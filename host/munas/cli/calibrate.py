@@ -1,0 +1,162 @@
+"""`munas calibrate`: measure a board until its latencies can be predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from munas.cli.inputs import JsonFlag
+
+if TYPE_CHECKING:
+    from munas.latency.predict import Predictor
+    from munas.study.calibrate import Calibration, Request
+    from munas.study.setup import Series
+
+
+def command(
+    board: Annotated[str, typer.Option(help="A board of `munas boards list`.")] = (
+        "emulated_stm32l4r5"
+    ),
+    engine: Annotated[str, typer.Option(help="auto, tflm or aot.")] = "auto",
+    target_mape: Annotated[
+        float, typer.Option(help="Stop at this mean error, in percent, on networks not seen.")
+    ] = 5.0,
+    max_models: Annotated[int, typer.Option(help="Measure at most this many networks.")] = 100,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Where to keep the measurements; beside the predictor.")
+    ] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option("--fit", help="Measure nothing: fit on this ledger of a study or search."),
+    ] = None,
+    input_: Annotated[str, typer.Option("--input", help="HxWxC of the networks.")] = "28x28x1",
+    classes: Annotated[int, typer.Option(min=2, help="Classes of the networks.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Which networks there are to choose from.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Converting processes.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Fit a predictor of a board's latency, on as few measurements as it takes."""
+    import json as encoder
+    import shlex
+    import sys
+
+    from munas.arch import parse_shape
+    from munas.cli.messages import show_progress
+    from munas.latency.engine import parse_engine
+    from munas.study.calibrate import Request, fit_and_keep
+
+    show_progress()
+    requested = parse_engine(engine)
+    if fit is not None:
+        calibration = fit_and_keep(fit, board, None if requested == "auto" else requested)
+    else:
+        request = Request(
+            board=board,
+            command=shlex.join(["munas", *sys.argv[1:]]),
+            engine=requested,
+            target_mape_percent=target_mape,
+            max_models=max_models,
+            ledger=ledger,
+            input=parse_shape(input_),
+            classes=classes,
+            seed=seed,
+            workers=workers,
+        )
+        calibration = _measure(request)
+    _show(calibration, target_mape)
+    accuracy = calibration.predictor.accuracy
+    if json:
+        found = {
+            "mape": accuracy.mape_percent,
+            "spearman": accuracy.spearman,
+            "models": calibration.predictor.n,
+            "path": str(calibration.path),
+        }
+        typer.echo(encoder.dumps(found))
+
+
+class _Lines:
+    """A line after every batch, on standard error."""
+
+    def began(self, series: Series, ledger: Path, measured: int) -> None:
+        from munas.cli.view import console
+
+        console.print(
+            f"{series.board} ({series.source}: {series.reason}), engine {series.engine.name}: "
+            f"{series.engine.reason}"
+        )
+        console.print(f"Ledger: {ledger}", soft_wrap=True)
+        if measured:
+            console.print(f"{measured} networks are measured already.")
+
+    def fitted(self, predictor: Predictor, extrapolating: float) -> None:
+        from munas.cli.view import console
+
+        true = predictor.accuracy
+        console.print(
+            f"{predictor.n} networks: error {true.mape_percent:.2f} % on networks not seen "
+            f"(at most {true.mape_high_percent:.2f} %), worst {true.worst_percent:.1f} %; "
+            f"{extrapolating:.0%} of the others lie outside what was measured",
+            soft_wrap=True,
+        )
+
+
+def _measure(request: Request) -> Calibration:
+    from munas.cli.view import console
+    from munas.errors import ExitCode, MunasError
+    from munas.study.calibrate import calibrate
+
+    try:
+        return calibrate(request, _Lines())
+    except KeyboardInterrupt:
+        console.print(
+            f"Interrupted; what was measured is kept. Continue with: {request.command}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    except MunasError as error:
+        if error.exit_code == ExitCode.INFRASTRUCTURE:
+            error.mend = f"{error.mend}\nContinue with: {request.command}".strip()
+        raise
+
+
+def _show(calibration: Calibration, target_percent: float) -> None:
+    """The predictor beside a line on MACs, both on networks that they had not seen."""
+    from rich import box
+    from rich.table import Table
+
+    from munas.cli.view import console
+    from munas.latency.predict import CONFIDENCE, provenance
+
+    true, of = calibration.predictor.accuracy, calibration.predictor.conditions
+    table = Table(
+        title=f"{of.board} ({of.source}), {of.engine}: {calibration.predictor.n} networks, each "
+        "predicted without itself",
+        box=box.SIMPLE_HEAD,
+    )
+    for title in ("fitted on the same networks", "mean error %", "worst %", "rank correlation"):
+        table.add_column(title, justify="left" if title.startswith("fitted") else "right")
+    table.add_row(
+        "predictor", f"{true.mape_percent:.2f} (≤ {true.mape_high_percent:.2f})",
+        f"{true.worst_percent:.1f}", f"{true.spearman:.5f}",
+    )  # fmt: skip
+    table.add_row(
+        "line on MACs", f"{true.mac_mape_percent:.1f}", f"{true.mac_worst_percent:.0f}",
+        f"{true.mac_spearman:.5f}",
+    )  # fmt: skip
+    console.print(table)
+    if true.coverage is not None:
+        console.print(
+            f"Intervals of {CONFIDENCE:.0%} held {true.coverage:.1%} of {true.coverage_n} networks."
+        )
+    if calibration.failed:
+        console.print(f"{calibration.failed} networks could not be measured.", style="yellow")
+    if calibration.reached is False:
+        console.print(
+            f"The target of {target_percent:g} % was not reached: raise --max-models.",
+            style="yellow",
+        )
+    console.print(f"Predictor: {calibration.path}", soft_wrap=True)
+    console.print(provenance(calibration.predictor, calibration.sha256), soft_wrap=True)
