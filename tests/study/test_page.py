@@ -17,7 +17,7 @@ from rich.console import Console
 
 from munas.errors import BadInputError
 from munas.study.analysis import StudyResult, analyse
-from munas.study.figures import figures
+from munas.study.figures import figures, hover_texts
 from munas.study.page import render, write_page
 from munas.study.points import Failure, Point
 from munas.study.screen_table import show
@@ -75,6 +75,29 @@ def test_figures_show_every_point(result: StudyResult) -> None:
             assert len(ids) == len(set(ids)) == series.n, name
     overlay = [number for trace in shown["overlay"]["data"] for number in trace.get("ids", ())]
     assert sorted(map(int, overlay)) == list(range(55))
+
+
+def test_figures_show_each_point_where_it_belongs(result: StudyResult) -> None:
+    points = [point for series in result.series for point in series.points]
+    shown, texts = figures(result), hover_texts(result)
+    for name, coordinates in {
+        "scatter": lambda point: (point.macs, point.latency_us / 1000),
+        "memory": lambda point: (point.peak_memory_with_input_bytes, point.arena_used_bytes),
+        "overlay": lambda point: (point.macs, point.latency_us / 1000),
+    }.items():
+        for place in [name] if name in shown else [f"{name}-0", f"{name}-1"]:
+            for trace in shown[place]["data"]:
+                for number, x, y in zip(trace.get("ids", ()), trace["x"], trace["y"], strict=False):
+                    point = points[int(number)]
+                    assert (x, y) == pytest.approx(coordinates(point), abs=1e-3)
+                    assert point.architecture_sha256[:12] in texts[int(number)]
+    for index, series in enumerate(result.series):
+        fitted = series.relation.power.at(series.relation.x)
+        ratios = dict(enumerate(series.relation.y / fitted))
+        start = index * result.series[0].n
+        for trace in shown[f"residuals-{index}"]["data"]:
+            for number, y in zip(trace["ids"], trace["y"], strict=True):
+                assert y == pytest.approx(ratios[int(number) - start], abs=1e-3)
 
 
 def test_the_page_tells_all_and_runs_nothing_of_others(points_like: MakePoints) -> None:
