@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from munas.cli.messages import show_progress
 from munas.cli.view import LiveView, PlainView, console
 from munas.errors import ExitCode, MunasError
 
@@ -64,6 +65,7 @@ def run_shown(request: Request, json: bool) -> None:
     """Run a study under a view; show its results; say how to go on when it stops early."""
     from munas.study.run import run_study
 
+    show_progress()
     console.print(f"Ledger: {request.ledger}", soft_wrap=True)
     again = f"Continue with: {request.command}"
     if str(request.ledger) not in request.command:
@@ -109,6 +111,7 @@ def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -
     """Run searches under two guides, one after the other, and show how their picks compare."""
     from munas.study import guidance, guidance_page, picks
 
+    show_progress()
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     try:
