@@ -98,7 +98,7 @@ class MeasuredProvider:
     def _open(self) -> Measurer:
         board = open_board(self._name)
         self._stack.callback(board.close)
-        self._measurer = self._stack.enter_context(Measurer(board, self._choice))
+        self._measurer = self._stack.enter_context(Measurer(board, self._choice, per_operator=True))
         return self._measurer
 
     def _check_canary(self, measurer: Measurer) -> None:
