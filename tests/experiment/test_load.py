@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from munas.errors import BadInputError
-from munas.experiment import find_experiment, load_experiment, parse_experiment
+from munas.experiment import (
+    find_experiment,
+    load_experiment,
+    load_study,
+    parse_experiment,
+    parse_study,
+)
 from munas.experiment.schema import Optimizer, Step
 from munas.resources import named_files
 
@@ -22,10 +28,36 @@ def write(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("name", sorted(named_files("experiments", ".toml")))
 def test_every_experiment_that_comes_with_munas_is_valid(name: str):
-    experiment = load_experiment(find_experiment(name))
+    path = find_experiment(name)
+    if "[study]" in path.read_text():
+        study = load_study(path)
+        assert (study.name, parse_study(study.as_dict(), "again")) == (name, study)
+        return
+    experiment = load_experiment(path)
     assert experiment.name == name
     assert experiment.bounds.given()
     assert parse_experiment(experiment.as_dict(), "again") == experiment
+
+
+def test_a_study_without_data_must_say_its_shape(tmp_path: Path):
+    text = 'name = "x"\n[study]\ninput = [8, 8, 1]\n'
+    with pytest.raises(BadInputError, match=r"study\.input and study\.classes are needed"):
+        load_study(write(tmp_path, text))
+    found = load_study(write(tmp_path, text + "classes = 2\n"))
+    assert (found.study.input, found.data) == ((8, 8, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("macs = [9, 3]", "macs must rise: 9 is not below 3"),
+        ('boards = ["a", "b", "a"]', "boards names one twice"),
+        ('engines = ["gpu"]', "study.engines.0"),
+    ],
+)
+def test_impossible_studies_are_named(tmp_path: Path, text: str, fault: str):
+    with pytest.raises(BadInputError, match=fault):
+        load_study(write(tmp_path, MINIMAL + f"[study]\n{text}\n"))
 
 
 @pytest.mark.parametrize(

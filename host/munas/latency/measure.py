@@ -32,23 +32,20 @@ from munas.latency.blame import models_fault
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost
 from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
+from munas.latency.probes import PREPARE_S, check_clock, smallest_arena
 from munas.latency.repeats import Repeats, Samples, take
 from munas.link.client import Client, RunResult
-from munas.link.faults import BoardRefusedError
 from munas.link.messages import Prepared, Slot
 
 Model = tuple[str, bytes]
 _LOAD_S = 60.0
-_PREPARE_S = 30.0
 _IO_S = 15.0
 # An aot image holds models in flash; their C form is at most about twice the .tflite.
 _FLASH_OF_MODEL = 2.2
 _FLASH_OF_ENGINE = 64 * 1024
 _FLASH_FOR_IMAGE = 0.7  # the rest is the flash slot's
 _MOST_IN_IMAGE = 32
-_ARENA_STEP = 16
 _SLOWEST_S_A_MAC = 5e-6
-_CLOCK_TOLERANCE = 0.05
 _PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
     Slot.RAM: "ram",
     Slot.FLASH: "flash",
@@ -235,7 +232,7 @@ class Measurer:
         slot, index = self._place(client, entry.model)
         if slot is not Slot.IMAGE:
             client.load(entry.model.data, slot, client.deadline(_LOAD_S))
-        prepared = client.prepare(slot, client.deadline(_PREPARE_S), index=index)
+        prepared = client.prepare(slot, client.deadline(PREPARE_S), index=index)
         outputs_match = self._check_outputs(client, entry)
         samples = self._take(client, entry.model)
         operators = self._operators(client, entry.model) if self._per_operator else ()
@@ -387,35 +384,3 @@ class _Checked:
 
     model: CheckedModel
     oracle: Oracle
-
-
-def smallest_arena(client: Client, slot: Slot, prepared: Prepared) -> int:
-    """The smallest arena in bytes with which the engine prepares the model (to 16 bytes)."""
-    low, high = 0, min(2 * prepared.arena_used_bytes + 1024, prepared.arena_bytes)
-    while high - low > _ARENA_STEP:
-        middle = (low + high) // 2 // _ARENA_STEP * _ARENA_STEP
-        if middle <= low:
-            break
-        try:
-            client.prepare(slot, client.deadline(_PREPARE_S), arena_limit_bytes=middle)
-            high = middle
-        except BoardRefusedError:  # with the whole arena it was prepared, so this is the arena
-            low = middle
-    return high
-
-
-def check_clock(client: Client, clock_hz: int, cycles: int, most_repeats: int) -> None:
-    """Compare the board's clock with the host's over about two seconds.
-
-    Raises ImplausibleError where they differ by more than 5 % (HSI is good to about 1 %).
-    """
-    repeats = min(max(1, round(2 * clock_hz / max(cycles, 1))), most_repeats)
-    began = time.monotonic()
-    result = client.run(client.deadline(60.0), repeats=repeats)
-    elapsed = time.monotonic() - began
-    counted = sum(result.cycles) / clock_hz
-    if counted > 0.5 and abs(elapsed / counted - 1) > _CLOCK_TOLERANCE:
-        raise ImplausibleError(
-            f"The board counted {counted:.2f} s at {clock_hz} Hz while {elapsed:.2f} s went by.",
-            "Its clock is not what the firmware believes: check the crystal and the board type.",
-        )
