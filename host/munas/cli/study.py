@@ -59,6 +59,20 @@ def correlation(
     run_shown(request, json)
 
 
+@app.command("analyse")
+def analyse(
+    ledger: Annotated[Path, typer.Argument(help="The ledger of a study or a search.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of page, tables and data set; beside the ledger.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """The same of what a ledger holds by now: an unfinished study, or a measured search."""
+    from munas.cli.study_view import show_ledger
+
+    show_ledger(ledger, out or ledger.with_name(f"{ledger.stem}-study"), json)
+
+
 @app.command("import")
 def import_(
     dataset: Annotated[Path, typer.Argument(help="The folder of a study's data set.")],

@@ -83,6 +83,13 @@ def run_shown(request: Request, json: bool) -> None:
     _show(finished, json)
 
 
+def show_ledger(ledger: Path, out: Path, json: bool) -> None:
+    """Analyse and show what a ledger holds."""
+    from munas.study.run import analyse_ledger
+
+    _show(analyse_ledger(ledger, out), json)
+
+
 def show_imported(dataset: Path, out: Path, json: bool) -> None:
     """Check, analyse and show a data set."""
     from munas.study.run import import_study
@@ -104,7 +111,7 @@ def _show(finished: Finished, json: bool) -> None:
             soft_wrap=True,
         )
     console.print(f"Page: {finished.page}", soft_wrap=True)
-    console.print(f"Tables and data set: {finished.out}", soft_wrap=True)
+    console.print(f"Files: {finished.out}", soft_wrap=True)
 
 
 def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -> None:

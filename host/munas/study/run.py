@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from munas.experiment import StudyExperiment
+from munas.errors import BadInputError
+from munas.experiment import StudyExperiment, parse_study
 from munas.pipeline.executor import LocalExecutor
 from munas.pipeline.session import default_workers
+from munas.store import Ledger
 from munas.store.rows import utc_now
 from munas.study.analysis import StudyResult, analyse
 from munas.study.collect import Collector, Watcher, time_by_stage
@@ -21,6 +23,7 @@ from munas.study.tables import write_tables
 
 PAGE = "index.html"
 DATASET = "dataset"
+_COURSE = ("started", "resumed", "finished")
 
 
 @dataclass(frozen=True)
@@ -63,26 +66,43 @@ def run_study(request: Request, watcher: Watcher) -> Finished:
         finally:
             executor.close()
         wanted = {one.key for one in series}
-        points, failures = points_of(ledger)
-        stage_s = time_by_stage(ledger)
-    result = analyse(
-        [point for point in points if point.key in wanted],
-        [failure for failure in failures if (failure.board, failure.engine) in wanted],
-    )
+        return _conclude(ledger, request.out, wanted, request.command, describe(experiment))
+
+
+def analyse_ledger(path: Path, out: Path) -> Finished:
+    """Analyse what a ledger holds by now, of a study or of a search.
+
+    Raises BadInputError where it holds too little, or what may not be looked at together.
+    """
+    with Ledger.open(path) as ledger:
+        run = ledger.run
+        sampling = f"those that the search {run.name} asked for, which are not independent."
+        if run.identity.get("kind") == "study":
+            sampling = describe(parse_study(dict(run.experiment), str(path)))
+            course = [event.kind for event in ledger.events() if event.kind in _COURSE]
+            if course[-1] != "finished":
+                sampling += " Not all were measured yet."
+        return _conclude(ledger, out, None, run.command, sampling)
+
+
+def _conclude(
+    ledger: Ledger, out: Path, wanted: set[tuple[str, str]] | None, command: str, sampling: str
+) -> Finished:
+    """Analyse a ledger's series (all, unless some are `wanted`), and write all files of it."""
+    points, failures = points_of(ledger)
+    if wanted is not None:
+        points = [point for point in points if point.key in wanted]
+        failures = [each for each in failures if (each.board, each.engine) in wanted]
+    if not points:
+        raise BadInputError(
+            f"{ledger.path} holds no measurement that succeeded.",
+            "Measure first: munas study correlation, or a search with measured latency.",
+        )
+    result = analyse(points, failures)
+    stage_s = time_by_stage(ledger)
     wall_s = stage_s.pop("wall", 0.0)
-    sampling = describe(experiment)
-    title = f"MACs and latency: {experiment.name}"
-    _write(result, request, title, sampling, stage_s)
-    return Finished(result, request.out, request.out / PAGE, stage_s, wall_s)
-
-
-def _write(
-    result: StudyResult, request: Request, title: str, sampling: str, stage_s: Mapping[str, float]
-) -> None:
-    """Page, tables and data set, in the study's folder."""
-    out = request.out
+    title = f"MACs and latency: {ledger.run.name}"
     out.mkdir(parents=True, exist_ok=True)
-    points = [point for series in result.series for point in series.points]
     write_tables(out, points)
     write_dataset(
         out / DATASET,
@@ -90,19 +110,14 @@ def _write(
         DatasetMeta(
             title=title,
             description=sampling,
-            command=request.command,
+            command=command,
             created_at=utc_now(),
             munas_version=importlib.metadata.version("munas"),
         ),
     )
-    write_page(
-        out / PAGE,
-        result,
-        title=title,
-        command=request.command,
-        stage_s=stage_s,
-        sampling=sampling,
-    )
+    page = out / PAGE
+    write_page(page, result, title=title, command=command, stage_s=stage_s, sampling=sampling)
+    return Finished(result, out, page, stage_s, wall_s)
 
 
 def import_study(folder: Path, out: Path) -> Finished:
