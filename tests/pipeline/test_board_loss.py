@@ -99,6 +99,9 @@ class Board:
     def screened_us(self, costs: Cost) -> int | None:
         return None
 
+    def spared(self, costs: Cost) -> Reading | None:
+        return None
+
     def renew(self) -> None:
         self.renewed += 1
 

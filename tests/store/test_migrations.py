@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from munas.errors import ExitCode, LedgerError
-from munas.store import CandidateRow, Ledger, ResultRow, migrations
+from munas.store import CandidateRow, EventRow, Ledger, ResultRow, migrations
 from munas.store.migrations.append_only import append_only
 
 Candidates = Callable[..., CandidateRow]
@@ -78,6 +79,30 @@ def test_every_released_version_opens_with_its_rows(number: int, tmp_path: Path)
         assert ledger.current_results() == ledger.results()
         assert ledger.measurements()[0].measurement == {"cycles": 5}
         assert len(ledger.get_artifact(hashlib.sha256(b"bytes").hexdigest())) == 5
+
+
+def test_version_2_keeps_its_revisions(tmp_path: Path) -> None:
+    path = tmp_path / "old.ledger"
+    raw = sqlite3.connect(path)
+    raw.executescript((OLD / "version_2.sql").read_text())
+    raw.execute(
+        "INSERT INTO revision (revision_id, candidate_id, rung, asked, reason, status, evaluation,"
+        " latency_us, latency_source, created_at) VALUES"
+        " (7, 1, 0, 3, 'board-lost', 'ok', '{}', 900, 'mac', 'then')"
+    )
+    raw.commit()
+    raw.close()
+    with Ledger.open(path) as ledger:
+        kept = ledger.revisions()
+        assert [(row.candidate_id, row.reason, row.latency_us) for row in kept] == [
+            (1, "board-lost", 900)
+        ]
+        ledger.revise([replace(kept[0], reason="rank-open")], EventRow(kind="revised"))
+        assert [row.reason for row in ledger.revisions()] == ["board-lost", "rank-open"]
+    raw = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        raw.execute("DELETE FROM revision")
+    raw.close()
 
 
 @pytest.fixture

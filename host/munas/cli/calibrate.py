@@ -132,12 +132,12 @@ def _show(calibration: Calibration, target_percent: float) -> None:
 
     true, of = calibration.predictor.accuracy, calibration.predictor.conditions
     table = Table(
-        title=f"{of.board} ({of.source}), {of.engine}: {calibration.predictor.n} networks, each "
-        "predicted without itself",
+        title=f"{of.board} ({of.source}), {of.engine}; judged on networks not seen",
         box=box.SIMPLE_HEAD,
     )
-    for title in ("fitted on the same networks", "mean error %", "worst %", "rank correlation"):
-        table.add_column(title, justify="left" if title.startswith("fitted") else "right")
+    table.add_column(f"fitted on {calibration.predictor.n} networks")
+    for title in ("mean error %", "worst %", "rank correlation"):
+        table.add_column(title, justify="right")
     table.add_row(
         "predictor", f"{true.mape_percent:.2f} (≤ {true.mape_high_percent:.2f})",
         f"{true.worst_percent:.1f}", f"{true.spearman:.5f}",

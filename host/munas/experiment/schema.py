@@ -126,6 +126,7 @@ class LatencySection(Section):
     source: Literal["auto", "measured", "predicted", "mac"] = "auto"
     board: str = "emulated_stm32l4r5"
     engine: Literal["tflm", "aot"] | None = None
+    measure: Literal["all", "undecided"] = "all"
     on_board_loss: OnBoardLoss = "pause"
 
 

@@ -17,11 +17,15 @@ from munas.units import MEASURED, Latency, LatencySource, Memory
 
 @dataclass(frozen=True)
 class Reading:
-    """Latency and arena of one model, and the measurement object where it was measured."""
+    """Latency and arena of one model, and the measurement object where it was measured.
+
+    `span_us` says that the latency stands for one that was not measured yet and lies within.
+    """
 
     latency: Latency
     arena: Memory | None = None
     measurement: dict[str, object] | None = None
+    span_us: tuple[float, float] | None = None
 
 
 class LatencyProvider(Protocol):
@@ -43,6 +47,10 @@ class LatencyProvider(Protocol):
 
     def screened_us(self, costs: Cost) -> int | None:
         """The latency that `read` will give, where it follows from the costs alone."""
+
+    def spared(self, costs: Cost) -> Reading | None:
+        """A reading with a span that does as long as no rank depends on more, where there is one;
+        it says surely whether the latency is within its bound."""
 
     def renew(self) -> None:
         """Bring the source back to where it began. Raises MunasErrors where that fails."""
@@ -105,6 +113,11 @@ class MacProvider:
 
     def screened_us(self, costs: Cost) -> int | None:
         return self.model.latency_us(costs.macs) if self.model else None
+
+    def spared(self, costs: Cost) -> Reading | None:
+        """Its values are final."""
+        del costs
+        return None
 
     def renew(self) -> None:
         """Nothing drifts."""

@@ -25,6 +25,7 @@ def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
         values=dict(kept.get("values", {})),
         sources=dict(kept.get("sources", {})),
         rung=row.rung,
+        span_us=None if kept.get("span_us") is None else tuple(kept["span_us"]),
     )
 
 
@@ -91,7 +92,7 @@ def revised_row(
         asked=asked,
         reason=reason,
         status=row.status,
-        evaluation={"values": values | read, "sources": sources},
+        evaluation=_kept(values | read, sources, reading),
         **_columns(reading),
     )
 
@@ -107,6 +108,16 @@ def _read_values(reading: Reading) -> tuple[dict[str, float], dict[str, str]]:
         values["arena_used_bytes"] = reading.arena.memory_bytes
         sources["arena_used_bytes"] = reading.arena.source.value
     return values, sources
+
+
+def _kept(
+    values: Mapping[str, float], sources: Mapping[str, str], reading: Reading
+) -> dict[str, Any]:
+    """The evaluation as rows keep it, for `evaluation_of`."""
+    kept: dict[str, Any] = {"values": dict(values), "sources": dict(sources)}
+    if reading.span_us is not None:
+        kept["span_us"] = list(reading.span_us)
+    return kept
 
 
 def _columns(reading: Reading) -> dict[str, Any]:
@@ -140,7 +151,7 @@ def _row(
     return ResultRow(
         candidate_id=candidate.candidate_id,
         status=status,
-        evaluation={"values": values, "sources": sources},
+        evaluation=_kept(values, sources, reading),
         epochs=answer.get("epochs"),
         val_accuracy_int8=answer.get("val_accuracy_int8"),
         val_accuracy_float=answer.get("val_accuracy_float"),

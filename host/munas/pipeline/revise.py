@@ -25,7 +25,7 @@ from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.pipeline.tasks import convert_task
 from munas.search import Candidate, Screen, Search
-from munas.store import EventRow, Ledger, ResultRow, RevisionReason, RevisionRow
+from munas.store import EventRow, Ledger, MeasurementRow, ResultRow, RevisionReason, RevisionRow
 from munas.units import LatencySource
 
 Fault = Mapping[str, str]
@@ -155,12 +155,30 @@ class Reviser:
         why = cause.why + (now if cause.reason == "board-lost" else "")
         self._observer.revising(len(numbers), why)
         subjects = [self._candidate(number) for number in numbers]
-        found = dict(_readings(subjects, provider, self._executor, read))
+        found: dict[int, Reading | Fault] = {}
+        for number, reading in _readings(subjects, provider, self._executor, read):
+            found[number] = reading
+            if isinstance(reading, Reading):
+                keep_measurement(self._ledger, number, reading)
         _add_host_arena(rows, found, self._ledger, self._executor)
         asked = len(self._search.asked)
         for row in _keep(self._ledger, rows, found, source, cause, asked):
             self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
         return found
+
+
+def keep_measurement(ledger: Ledger, candidate_id: int, reading: Reading) -> None:
+    """Keep the measurement object of a reading, where it was measured."""
+    if reading.measurement is not None:
+        ledger.add_measurement(
+            MeasurementRow(
+                measurement=reading.measurement,
+                source=reading.latency.source.value,
+                board=str(reading.latency.board),
+                engine=str(reading.latency.engine),
+                candidate_id=candidate_id,
+            )
+        )
 
 
 def _readings(

@@ -5,6 +5,8 @@ A candidate outside a hard bound leaves at the first stage that shows it. The le
 before the search is told, so a run killed at any point resumes where it was: candidates with a
 result are told again, those without are evaluated again.
 
+A board may measure only what is undecided; the rest is read before a rank or the front depends on
+it.
 A board that is lost pauses the run, or its candidates are scored anew by the next source. A board
 whose canary has moved has the candidates of the doubtful window measured again.
 """
@@ -44,15 +46,14 @@ from munas.pipeline.evaluation import (
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.pipeline.flight import Flight, Stages
-from munas.pipeline.front import test_front
-from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted
+from munas.pipeline.front import open_on_front, test_front
+from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted, keep_measurement
 from munas.pipeline.tasks import convert_task
 from munas.search import Candidate, Search
 from munas.store import (
     CandidateRow,
     EventRow,
     Ledger,
-    MeasurementRow,
     ResultRow,
     RevisionReason,
 )
@@ -124,6 +125,7 @@ class SearchRun:
             while self._fill(self.limit) or self._flights:
                 self._collect()
             began = time.perf_counter()
+            self._settle_front()
             test_front(self.ledger, self.executor, self.observer)
             self.times.waiting_s += time.perf_counter() - began
             self.ledger.add_event(EventRow(kind="finished", detail={"candidates": self.limit}))
@@ -147,6 +149,8 @@ class SearchRun:
         asked = False
         while self.search.can_ask and len(self.search.asked) < limit:
             self.reviser.take_effect(self.provider)
+            while (candidate := self.search.contested()) is not None:
+                self._measure_late(candidate)
             self._admit(self.search.ask())
             asked = True
         return asked
@@ -182,7 +186,26 @@ class SearchRun:
         flight = Flight(candidate, costs, "screen", {"screen": time.perf_counter() - began})
         self._after_screen(flight)
 
+    def _measure_late(self, candidate: Candidate) -> None:
+        """Measure what was spared it, now that a rank depends on it."""
+        numbers = [candidate.candidate_id]
+        try:
+            self._revise(numbers, "rank-open", "its predicted latency leaves a rank open")
+        except CanaryMovedError as moved:
+            self._distrust(None, moved)
+        except BOARD_LOST as lost:
+            self._switch(None, lost)
+
+    def _settle_front(self) -> None:
+        """Have all measured that might be on the front, so that it has one source."""
+        while numbers := open_on_front(self.ledger):
+            self._measure_late(self.search.asked[numbers[0] - 1])
+
     def _after_screen(self, flight: Flight) -> None:
+        flight.reading = self.provider.spared(flight.costs)
+        if flight.reading is not None:
+            self._after_reading(flight)
+            return
         if self.provider.needs_model:
             task = convert_task(flight.candidate)
             self._launch(flight, "convert", self.executor.submit(task))
@@ -243,7 +266,7 @@ class SearchRun:
     def _advance(self, flight: Flight, future: Future[Any]) -> None:
         if flight.stage == "measure":
             flight.reading, flight.stage_s["measure"] = future.result()
-            self._keep_measurement(flight)
+            keep_measurement(self.ledger, flight.candidate.candidate_id, flight.reading)
             self._after_reading(flight)
             return
         answer, blobs = future.result()
@@ -269,20 +292,6 @@ class SearchRun:
         reading = self.provider.read(flight.candidate.architecture, flight.costs, model)
         return reading, time.perf_counter() - began
 
-    def _keep_measurement(self, flight: Flight) -> None:
-        assert flight.reading is not None
-        latency, measurement = flight.reading.latency, flight.reading.measurement
-        if measurement is not None:
-            self.ledger.add_measurement(
-                MeasurementRow(
-                    measurement=measurement,
-                    source=latency.source.value,
-                    board=str(latency.board),
-                    engine=str(latency.engine),
-                    candidate_id=flight.candidate.candidate_id,
-                )
-            )
-
     def _fail(self, flight: Flight, error: dict[str, str]) -> None:
         self._failures = self._failures + 1 if error["name"] in _BLAMELESS else 0
         if self._failures >= FAILURES_IN_A_ROW:
@@ -303,7 +312,7 @@ class SearchRun:
         self.search.tell(flight.candidate, evaluation)
         self.observer.finished(flight.candidate, row, feasible=feasible)
 
-    def _distrust(self, flight: Flight, moved: CanaryMovedError) -> None:
+    def _distrust(self, flight: Flight | None, moved: CanaryMovedError) -> None:
         """Measure the candidates of the doubtful window again, once the board is as it was.
 
         Raises the fault where it is not; a resumed run then measures them first.
@@ -315,13 +324,13 @@ class SearchRun:
         ]
         detail = {"candidates": numbers, **moved.as_dict()}
         self.ledger.add_event(EventRow(kind="canary-moved", detail=detail))
-        waiting = [flight, *self._recall()]
+        waiting = [*([flight] if flight else []), *self._recall()]
         self._board.submit(self.provider.renew).result()
         self._revise(numbers, "canary-moved", moved.what)
         for each in waiting:
             self._after_screen(each)
 
-    def _switch(self, flight: Flight, lost: MunasError) -> None:
+    def _switch(self, flight: Flight | None, lost: MunasError) -> None:
         """Go on with the next source, by which all candidates are scored anew.
 
         Raises `lost` where there is none, or the run is to pause.
@@ -330,7 +339,7 @@ class SearchRun:
         following = self._next_source(old.source)
         if following is None:
             raise lost
-        waiting = [flight, *self._recall()]
+        waiting = [*([flight] if flight else []), *self._recall()]
         self._board.submit(old.close).result()
         self.provider, choice = following
         self._reason = choice.reason

@@ -154,6 +154,12 @@ def _check_bounds(experiment: Experiment) -> None:
             f"The experiment {experiment.name} bounds nothing.",
             "Give at least one bound, such as error = 0.2, in [bounds].",
         )
+    spares = experiment.latency.measure == "undecided"
+    if spares and "arena_used_bytes" in experiment.bounds.given():
+        raise BadInputError(
+            "bounds.arena_used_bytes can only be checked by measuring every candidate.",
+            'Set latency.measure = "all", or bound peak_memory_bytes instead.',
+        )
 
 
 def _refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:

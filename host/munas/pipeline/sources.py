@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from munas.boards.discovery import attached_unit
@@ -16,6 +17,7 @@ from munas.pipeline.doctor import absent_packages
 from munas.units import MEASURED, LatencySource
 
 if TYPE_CHECKING:
+    from munas.latency.measured import MeasuredProvider
     from munas.latency.predict import Predictor
 
 log = logging.getLogger(__name__)
@@ -119,7 +121,11 @@ def provider_for(
         else:
             reason = f"{choice.reason}; engine {chosen.name}: {chosen.reason}"
             choice = Choice(choice.source, choice.board, reason)
-            return MeasuredProvider(choice.board, choice.source, chosen), choice
+            provider = MeasuredProvider(choice.board, choice.source, chosen)
+            goes_on = source is not None
+            if section.measure == "undecided" and not (goes_on and predictor is None):
+                return _sparing(experiment, provider, choice, predictor)
+            return provider, choice
     return MacProvider(board=section.board, model=mac_model_of(board)), choice
 
 
@@ -139,6 +145,21 @@ def _predicting(here: _ThisMachine, choice: Choice) -> tuple[LatencyProvider, Ch
     found = here.find_predictor(choice.board, choice.trained_on)
     assert found is not None  # or it would not have been chosen
     return PredictedProvider(*found), choice
+
+
+def _sparing(
+    experiment: Experiment, measured: MeasuredProvider, choice: Choice, predictor: str | None
+) -> tuple[LatencyProvider, Choice]:
+    """`measured`, spared by the predictor of its board, engine and source where there is one."""
+    from munas.latency.predict import SparingProvider, find, provenance
+
+    found = find(choice.board, measured.engine, choice.source, predictor)
+    if found is None:
+        reason = f"{choice.reason}; all are measured, there is no predictor to spare any"
+        return measured, replace(choice, reason=reason)
+    reason = f"{choice.reason}; what is undecided is measured, by a predictor {provenance(*found)}"
+    bound_us = experiment.bounds.latency_us
+    return SparingProvider(measured, *found, bound_us), replace(choice, reason=reason)
 
 
 def measured_choice(board: str) -> Choice:

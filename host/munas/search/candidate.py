@@ -29,13 +29,17 @@ class Evaluation:
     `values` holds quantities by the names of the bounds (`error` = 1 - int8 validation accuracy,
     `latency_us`, `macs`, `arena_used_bytes`, ...); one that is not known is left out. `sources`
     names where `latency_us` and `arena_used_bytes` come from. `rung` is the fidelity; evaluations
-    of different sources or rungs are never ranked together.
+    of different rungs are never ranked together, of different sources only by `span_us`.
+
+    `span_us` (low, high) is given of a latency that stands for one that may yet be measured: what
+    measuring would give lies within. Null: the value is what it is.
     """
 
     status: Status
     values: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     rung: int = 0
+    span_us: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,17 @@
 Two are offered. `chebyshev` is the paper's: bounds are soft, and the largest ratio of a quantity to
 its bound, each weighted at random, decides. `feasible-first` follows Deb (2000): a candidate within
 all bounds beats one that is not, and only among the former do the paper's random weights decide.
+
+A latency may be known by its span alone. Both objectives' keys rise with the latency, or stay: so
+a key lies between those of the span's ends, and one that ends before every other begins is the
+least, whatever measuring would give. Where there is none such the winner is open, and nothing is
+decided by a value: what has to be measured first is named instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -37,16 +42,41 @@ class Objective:
     def best(self, results: Sequence[Result], weights: Mapping[str, float]) -> Result:
         """The winner; the earliest asked among equals.
 
-        Raises BadInputError when the results mix sources or rungs.
+        Raises BadInputError when the results mix sources or rungs, or the winner is open.
         """
         self._require_comparable(results)
-        return min(
-            results,
-            key=lambda result: (
-                self.key(result.evaluation, weights),
-                result.candidate.candidate_id,
-            ),
-        )
+        if self.contested(results, weights) is not None:
+            raise BadInputError(
+                "The best of these candidates depends on latencies that were not measured."
+            )
+        return min(results, key=lambda result: self._place(result, weights, 1))
+
+    def contested(self, results: Sequence[Result], weights: Mapping[str, float]) -> Result | None:
+        """A result that has to be measured before the winner is known; null where it is known.
+
+        Of those that could still win it is the one that might be the best of all.
+        """
+        surest = min(results, key=lambda result: self._place(result, weights, 1))
+        last = self._place(surest, weights, 1)
+        rivals = [
+            result
+            for result in results
+            if result.candidate != surest.candidate and self._place(result, weights, 0) < last
+        ]
+        if not rivals:
+            return None
+        spanned = [result for result in (surest, *rivals) if result.evaluation.span_us]
+        return min(spanned, key=lambda result: self._place(result, weights, 0))
+
+    def _place(
+        self, result: Result, weights: Mapping[str, float], end: Literal[0, 1]
+    ) -> tuple[tuple[int, float], int]:
+        """What results are ordered by, at the low or the high end of the latency's span."""
+        evaluation = result.evaluation
+        if evaluation.span_us is not None:
+            latency = {"latency_us": evaluation.span_us[end]}
+            evaluation = replace(evaluation, values={**evaluation.values, **latency})
+        return self.key(evaluation, weights), result.candidate.candidate_id
 
     def key(self, evaluation: Evaluation, weights: Mapping[str, float]) -> tuple[int, float]:
         """Smaller is better: (class, value within the class)."""
@@ -85,8 +115,18 @@ class Objective:
     def _require_comparable(self, results: Sequence[Result]) -> None:
         known = [r.evaluation for r in results if r.evaluation.status == "ok"]
         for quantity in ("latency_us", "arena_used_bytes"):
-            sources = {e.sources[quantity] for e in known if quantity in e.sources}
+            sources = {
+                e.sources[quantity]
+                for e in known
+                if quantity in e.sources and not self._spared(e, quantity)
+            }
             require_one_source(sources, f"Values of `{quantity}`")
         rungs = {evaluation.rung for evaluation in known}
         if len(rungs) > 1:
             raise BadInputError(f"Candidates of different rungs cannot be ranked: {rungs}.")
+
+    def _spared(self, evaluation: Evaluation, quantity: str) -> bool:
+        """Whether a value's source does not count: it is ranked by its span, or not at all."""
+        if evaluation.span_us is None:
+            return False
+        return quantity == "latency_us" or quantity not in self.bounds

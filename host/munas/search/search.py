@@ -93,12 +93,19 @@ class Search:
         if not self.can_ask:
             raise BadInputError("The next candidate depends on results that are not told yet.")
         number = len(self._asked) + 1
-        rng = Random(f"munas:{self.settings.seed}:{number}")
+        rng = self._stream(number)
         parent = self._parent(rng, number)
         candidate = self._draw(rng, number, parent)
         self._asked.append(candidate)
         self._seen.add(candidate.architecture_sha256)
         return candidate
+
+    def contested(self) -> Candidate | None:
+        """A candidate that has to be measured before the next one can be asked for, if any."""
+        number = len(self._asked) + 1
+        drawn = self._tournament(self._stream(number), number) if self.can_ask else None
+        found = drawn and self.settings.objective.contested(*drawn)
+        return found.candidate if found else None
 
     def tell(self, candidate: Candidate, evaluation: Evaluation) -> None:
         """Take the evaluation of an asked candidate, once."""
@@ -118,8 +125,16 @@ class Search:
             raise BadInputError(f"Candidate {number} has not been told, so not revised either.")
         self._results[number] = Result(candidate, evaluation)
 
+    def _stream(self, number: int) -> Random:
+        return Random(f"munas:{self.settings.seed}:{number}")
+
     def _parent(self, rng: Random, number: int) -> Candidate | None:
         """The winner of a tournament; null while the population is being filled."""
+        drawn = self._tournament(rng, number)
+        return self.settings.objective.best(*drawn).candidate if drawn else None
+
+    def _tournament(self, rng: Random, number: int) -> tuple[list[Result], dict[str, float]] | None:
+        """Who takes part, and by which weights; null while the population is being filled."""
         settings = self.settings
         if settings.algorithm == "random" or number <= settings.population:
             return None
@@ -130,8 +145,7 @@ class Search:
         if not population:
             return None
         chosen = [rng.choice(population) for _ in range(settings.sample)]
-        weights = settings.objective.draw_weights(rng)
-        return settings.objective.best(chosen, weights).candidate
+        return chosen, settings.objective.draw_weights(rng)
 
     def _draw(self, rng: Random, number: int, parent: Candidate | None) -> Candidate:
         draws = SAMPLE_DRAWS if parent is None else MORPHISM_DRAWS

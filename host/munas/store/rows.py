@@ -108,7 +108,7 @@ class ResultRow(Row):
     finished_at: str = field(default_factory=utc_now)
 
 
-RevisionReason = Literal["board-lost", "canary-moved"]
+RevisionReason = Literal["board-lost", "canary-moved", "rank-open"]
 
 
 @dataclass(frozen=True, kw_only=True)

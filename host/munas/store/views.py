@@ -7,9 +7,11 @@ columns that scripts rely on, not the file that the rows come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from munas.errors import LedgerError
+from munas.units import MEASURED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +74,18 @@ def pareto_front(vectors: Sequence[Vector]) -> list[bool]:
     return [vector in kept for vector in vectors]
 
 
+def dominates(one: Vector, other: Vector) -> bool:
+    """Whether `one` is nowhere larger and somewhere smaller."""
+    return one != other and _nowhere_larger(one, other)
+
+
+def vector_of(row: Record, bounds: Mapping[str, float]) -> Vector:
+    """What a row with a latency is ranked by; what it lacks is infinite."""
+    names = ("error", *(name for name in _RESOURCES if name in {*bounds, "macs", "latency_us"}))
+    values = [_quantity(row, name) for name in names]
+    return tuple(inf if value is None else value for value in values)
+
+
 def _nowhere_larger(one: Vector, other: Vector) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True))
 
@@ -108,16 +122,19 @@ def is_feasible(row: Record, bounds: Mapping[str, float]) -> bool:
     return True
 
 
-def on_front(rows: Sequence[Record], bounds: Mapping[str, float]) -> list[bool]:
+def on_front(
+    rows: Sequence[Record], bounds: Mapping[str, float], *, spared: bool = False
+) -> list[bool]:
     """Which rows no other feasible row beats; rows in the order in which they were written.
 
     Ranked are the error (1 - `val_accuracy_int8`), every bounded resource, MACs, and latency where
     there is one; a row that lacks one of them is not on the front. Values of different sources or
     rungs are never ranked together: only rows of the highest rung that any `ok` row has reached
     take part, and of those only the ones with the source of the newest (the run's current source);
-    the same holds for the arena's source where the arena is bounded.
+    the same holds for the arena's source where the arena is bounded. In a run that `spared`
+    candidates their measurement, the source is that of the newest measured one.
     """
-    ranked = _comparable(rows, bounds)
+    ranked = _comparable(rows, bounds, spared)
     names = ["error", *(name for name in _RESOURCES if name in bounds or name == "macs")]
     if "latency_us" not in names and any(rows[i]["latency_us"] is not None for i in ranked):
         names.append("latency_us")
@@ -131,14 +148,16 @@ def on_front(rows: Sequence[Record], bounds: Mapping[str, float]) -> list[bool]:
     return [kept.get(index, False) for index in range(len(rows))]
 
 
-def _comparable(rows: Sequence[Record], bounds: Mapping[str, float]) -> list[int]:
+def _comparable(rows: Sequence[Record], bounds: Mapping[str, float], spared: bool) -> list[int]:
     """The feasible rows whose values may be ranked together, by index."""
     same = ["rung", "latency_source", *(["arena_source"] if "arena_used_bytes" in bounds else [])]
     finished = [row for row in rows if row["status"] == "ok"]
     if not finished:
         return []
     highest = max(row["rung"] for row in finished)
-    newest = [row for row in finished if row["rung"] == highest][-1]
+    reached = [row for row in finished if row["rung"] == highest]
+    measured = [row for row in reached if row["latency_source"] in MEASURED]
+    newest = (measured if spared and measured else reached)[-1]
     return [
         index
         for index, row in enumerate(rows)
@@ -154,7 +173,8 @@ def candidates_table(rows: Sequence[Record], experiment: Record) -> list[dict[st
     """
     bounds = given_bounds(experiment)
     table = []
-    for row, front in zip(rows, on_front(rows, bounds), strict=True):
+    spared = (experiment.get("latency") or {}).get("measure") == "undecided"
+    for row, front in zip(rows, on_front(rows, bounds, spared=spared), strict=True):
         computed = {
             "feasible": is_feasible(row, bounds),
             "on_front": front,

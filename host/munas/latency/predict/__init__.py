@@ -17,6 +17,7 @@ from munas.latency.predict.files import PredictorError, find, keep, load, predic
 from munas.latency.predict.knowledge import CONFIDENCE
 from munas.latency.predict.predictor import Accuracy, Prediction, Predictor
 from munas.latency.predict.provider import PredictedProvider, provenance
+from munas.latency.predict.sparing import SparingProvider
 
 __all__ = [
     "CONFIDENCE",
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "PredictorError",
+    "SparingProvider",
     "UnusableError",
     "build_predictor",
     "example_of",
