@@ -48,11 +48,7 @@ def convert(architecture: Architecture, weights: list[Any], calibration: Images)
     `calibration` is float32 [n, height, width, channels] as the network is fed in training; the
     ranges of all activations come from it. Raises ConvertError.
     """
-    silence_tensorflow()
-    import keras
-
-    keras.backend.clear_session()
-    model = build_model(architecture, batch_size=1)
+    model = _fresh_model(architecture)
     model.set_weights(weights)
     return _canonical(architecture, _quantise(model, calibration[:CALIBRATION_IMAGES]))
 
@@ -62,12 +58,20 @@ def convert_random(architecture: Architecture, seed: int) -> Int8Model:
 
     For measuring and testing: latency and memory do not depend on what the weights are.
     """
-    silence_tensorflow()
     rng = np.random.default_rng(seed)
-    model = build_model(canonical(architecture), batch_size=1)
-    weights = [_random_weight(variable, rng) for variable in model.weights]
+    model = _fresh_model(canonical(architecture))
+    model.set_weights([_random_weight(variable, rng) for variable in model.weights])
     calibration = rng.random((8, *architecture.input), dtype=np.float32)
-    return convert(canonical(architecture), weights, calibration)
+    return _canonical(canonical(architecture), _quantise(model, calibration))
+
+
+def _fresh_model(architecture: Architecture) -> keras.Model:
+    """The Keras model for one image, with names that do not depend on models built before."""
+    silence_tensorflow()
+    import keras
+
+    keras.backend.clear_session()
+    return build_model(architecture, batch_size=1)
 
 
 def _random_weight(variable: Any, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -92,7 +96,14 @@ def _quantise(model: keras.Model, calibration: Images) -> bytes:
         for image in calibration:
             yield [image[np.newaxis].astype(np.float32)]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    shape = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="input")
+    # `from_keras_model` would write a SavedModel and read it back, which takes most of the time;
+    # the file that comes out is the same.
+    traced = tf.function(lambda images: model(images, training=False), autograph=False)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [traced.get_concrete_function(shape)], model
+    )
+    converter.experimental_lower_to_saved_model = False
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = batches
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
