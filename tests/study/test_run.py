@@ -96,7 +96,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(Measurer, "patience", 10**9)
     monkeypatch.setattr("munas.study.run.plan", lambda _experiment: [SERIES])
-    monkeypatch.setattr("munas.study.run.LocalExecutor", Executor)
+    monkeypatch.setattr("munas.study.setup.LocalExecutor", Executor)
     monkeypatch.setattr("munas.study.run.Collector", partial(Collector, open_measurer=opened))
     path = tmp_path / "small.toml"
     path.write_text(EXPERIMENT)

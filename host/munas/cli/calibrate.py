@@ -83,10 +83,7 @@ class _Lines:
     def began(self, series: Series, ledger: Path, measured: int) -> None:
         from munas.cli.view import console
 
-        console.print(
-            f"{series.board} ({series.source}: {series.reason}), engine {series.engine.name}: "
-            f"{series.engine.reason}"
-        )
+        console.print(str(series))
         console.print(f"Ledger: {ledger}", soft_wrap=True)
         if measured:
             console.print(f"{measured} networks are measured already.")

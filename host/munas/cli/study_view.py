@@ -35,7 +35,6 @@ class StudyView:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("measure", total=None, note="")
-        self._told = 0
 
     def __enter__(self) -> StudyView:
         self._bar.__enter__()
@@ -46,10 +45,7 @@ class StudyView:
 
     def began(self, series: Sequence[Series], progress: Going) -> None:
         for one in series:
-            console.print(
-                f"{one.board} ({one.source}: {one.reason}), "
-                f"engine {one.engine.name}: {one.engine.reason}"
-            )
+            console.print(str(one))
         if progress.done:
             console.print(f"{progress.done} of {progress.total} are measured already.")
         self._bar.reset(self._task, total=progress.total, completed=progress.done, note="")

@@ -37,8 +37,7 @@ from munas.latency.predict.build import LEAST
 from munas.latency.predict.choice import extrapolating_share, next_batch
 from munas.latency.predict.examples import Pair, example_of
 from munas.latency.predict.features import features_of
-from munas.pipeline.executor import Executor, LocalExecutor, Progress
-from munas.pipeline.session import default_workers
+from munas.pipeline.executor import Executor, Progress
 from munas.pipeline.tasks import Answer, convert_task
 from munas.search import Candidate
 from munas.stats import TOO_FEW
@@ -47,7 +46,7 @@ from munas.study.collect import Collector, OpenMeasurer, open_measurer
 from munas.study.collect import Progress as Collected
 from munas.study.points import points_of, series_of
 from munas.study.sample import Drawn
-from munas.study.setup import Series, architectures, open_ledger, plan
+from munas.study.setup import Series, architectures, converting_executor, open_ledger, plan
 from munas.units import LatencySource
 
 log = logging.getLogger(__name__)
@@ -121,9 +120,7 @@ def calibrate(
     path = request.ledger or default_ledger(series)
     with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(path, experiment, request.command))
-        used = executor or LocalExecutor(
-            {"data": {"name": "digits"}}, request.workers or default_workers()
-        )
+        used = executor or converting_executor(request.workers)
         stack.callback(used.close)
         watcher.began(series, path, len(ledger.measurements()))
         run = _Run(request, series, ledger, pool, _Ahead(used), watcher)

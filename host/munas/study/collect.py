@@ -181,7 +181,8 @@ class Collector:
                 continue
             for stage, seconds in answer["stage_s"].items():
                 _add(progress.stage_s, stage, seconds)
-            self.ledger.put_artifact(blobs["model"])
+            if candidate.candidate_id not in self._models:
+                self.ledger.put_artifact(blobs["model"])
             converted.append((candidate, blobs["model"]))
         for one in self.series:
             done = self._done[one.key]

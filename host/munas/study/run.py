@@ -9,8 +9,6 @@ from pathlib import Path
 
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
-from munas.pipeline.executor import LocalExecutor
-from munas.pipeline.session import default_workers
 from munas.store import Ledger
 from munas.store.rows import utc_now
 from munas.study.analysis import StudyResult, analyse
@@ -18,7 +16,7 @@ from munas.study.collect import Collector, Watcher, time_by_stage
 from munas.study.dataset import DatasetMeta, read_dataset, write_dataset
 from munas.study.page import write_page
 from munas.study.points import points_of
-from munas.study.setup import architectures, describe, open_ledger, plan
+from munas.study.setup import architectures, converting_executor, describe, open_ledger, plan
 from munas.study.tables import write_tables
 
 PAGE = "index.html"
@@ -58,9 +56,7 @@ def run_study(request: Request, watcher: Watcher) -> Finished:
     series = plan(experiment)
     drawn = list(architectures(experiment))
     with open_ledger(request.ledger, experiment, request.command) as ledger:
-        # Random weights are converted with random data: workers read no data set for it.
-        settings = {"data": {"name": "digits"}}
-        executor = LocalExecutor(settings, request.workers or default_workers())
+        executor = converting_executor(request.workers)
         try:
             Collector(ledger, series, executor, watcher).run(drawn)
         finally:

@@ -13,6 +13,8 @@ from munas.cost import Cost
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
 from munas.latency.engine import EngineChoice, choose_engine
+from munas.pipeline.executor import LocalExecutor
+from munas.pipeline.session import default_workers
 from munas.pipeline.sources import measured_choice
 from munas.search.screen import excess, screened_values
 from munas.store import EventRow, Ledger, RunInfo
@@ -31,6 +33,13 @@ class Series:
     @property
     def key(self) -> tuple[str, str]:
         return self.board, self.engine.name
+
+    def __str__(self) -> str:
+        """What is measured on and why, for the first line on screen."""
+        return (
+            f"{self.board} ({self.source}: {self.reason}), "
+            f"engine {self.engine.name}: {self.engine.reason}"
+        )
 
 
 def plan(experiment: StudyExperiment) -> list[Series]:
@@ -109,6 +118,11 @@ def shape_of(experiment: StudyExperiment) -> tuple[Shape, int]:
         dataset = load(experiment.data)
         shape, classes = shape or dataset.input_shape, classes or dataset.classes
     return shape, classes
+
+
+def converting_executor(workers: int | None) -> LocalExecutor:
+    """Workers that convert, one a core unless said; random weights need no data set."""
+    return LocalExecutor({"data": {"name": "digits"}}, workers or default_workers())
 
 
 def describe(experiment: StudyExperiment) -> str:

@@ -21,6 +21,7 @@ from munas.latency.predict.knowledge import CONFIDENCE, Knowledge
 from munas.latency.predict.layout import LAYOUT
 from munas.stats import cv_plus
 from munas.stats.interval import Matrix, Vector
+from munas.units import Latency, LatencySource
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,18 @@ class Predictor:
             )
             for c, a, b, doubt in zip(centre, low, high, doubts, strict=True)
         ]
+
+    def latency(self, found: Prediction, macs: int) -> Latency:
+        """A prediction as a value that carries its source; its error is the half-width."""
+        return Latency(
+            latency_us=round(found.cycles * self.us_a_cycle),
+            source=LatencySource.PREDICTED,
+            macs=macs,
+            cycles=round(found.cycles),
+            error_percent=found.error_percent,
+            board=self.conditions.board,
+            engine=self.conditions.engine,
+        )
 
     @property
     def us_a_cycle(self) -> float:

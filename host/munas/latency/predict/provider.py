@@ -8,7 +8,7 @@ from munas.arch import Architecture
 from munas.cost import Cost
 from munas.latency.predict.predictor import Prediction, Predictor
 from munas.latency.provider import Reading
-from munas.units import Latency, LatencySource
+from munas.units import LatencySource
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +35,7 @@ class PredictedProvider:
         found = self.predictor.predict(costs)
         if found.extrapolates:
             self._warn(found)
-        return Reading(
-            Latency(
-                latency_us=self._microseconds(found.cycles),
-                source=self.source,
-                macs=costs.macs,
-                cycles=round(found.cycles),
-                error_percent=found.error_percent,
-                board=self.board,
-                engine=self.engine,
-            )
-        )
+        return Reading(self.predictor.latency(found, costs.macs))
 
     def screened_us(self, costs: Cost) -> int | None:
         return self._microseconds(self.predictor.cycles(costs))

@@ -6,7 +6,6 @@ from munas.arch import Architecture
 from munas.cost import Cost
 from munas.latency.predict.predictor import Prediction, Predictor
 from munas.latency.provider import LatencyProvider, Reading
-from munas.units import Latency, LatencySource
 
 
 class SparingProvider:
@@ -41,16 +40,7 @@ class SparingProvider:
         settled = self._bound_us is None or high <= self._bound_us or low > self._bound_us
         if not settled or found.extrapolates:
             return None
-        latency = Latency(
-            latency_us=round(found.cycles * self._predictor.us_a_cycle),
-            source=LatencySource.PREDICTED,
-            macs=costs.macs,
-            cycles=round(found.cycles),
-            error_percent=found.error_percent,
-            board=self.board,
-            engine=self.engine,
-        )
-        return Reading(latency, span_us=(low, high))
+        return Reading(self._predictor.latency(found, costs.macs), span_us=(low, high))
 
     def read(self, architecture: Architecture, costs: Cost, model: bytes | None) -> Reading:
         return self._measured.read(architecture, costs, model)
