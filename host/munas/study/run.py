@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
@@ -62,7 +63,7 @@ def run_study(request: Request, watcher: Watcher) -> Finished:
         finally:
             executor.close()
         wanted = {one.key for one in series}
-        return _conclude(ledger, request.out, wanted, request.command, describe(experiment))
+        return _conclude(ledger, request.out, wanted, request.command)
 
 
 def analyse_ledger(path: Path, out: Path) -> Finished:
@@ -71,18 +72,22 @@ def analyse_ledger(path: Path, out: Path) -> Finished:
     Raises BadInputError where it holds too little, or what may not be looked at together.
     """
     with Ledger.open(path) as ledger:
-        run = ledger.run
-        sampling = f"those that the search {run.name} asked for, which are not independent."
-        if run.identity.get("kind") == "study":
-            sampling = describe(parse_study(dict(run.experiment), str(path)))
-            course = [event.kind for event in ledger.events() if event.kind in _COURSE]
-            if course[-1] != "finished":
-                sampling += " Not all were measured yet."
-        return _conclude(ledger, out, None, run.command, sampling)
+        return _conclude(ledger, out, None, ledger.run.command)
+
+
+def _sampling(ledger: Ledger, architecture: Mapping[str, Any]) -> str:
+    """In words how the ledger's architectures were chosen, of which one is given."""
+    run = ledger.run
+    if run.identity.get("kind") != "study":
+        return f"those that the search {run.name} asked for, which are not independent."
+    experiment = parse_study(dict(run.experiment), str(ledger.path))
+    told = describe(experiment, architecture["input"], architecture["classes"])
+    course = [event.kind for event in ledger.events() if event.kind in _COURSE]
+    return told if course[-1] == "finished" else told + " Not all were measured yet."
 
 
 def _conclude(
-    ledger: Ledger, out: Path, wanted: set[tuple[str, str]] | None, command: str, sampling: str
+    ledger: Ledger, out: Path, wanted: set[tuple[str, str]] | None, command: str
 ) -> Finished:
     """Analyse a ledger's series (all, unless some are `wanted`), and write all files of it."""
     points, failures = points_of(ledger)
@@ -95,6 +100,7 @@ def _conclude(
             "Measure first: munas study correlation, or a search with measured latency.",
         )
     result = analyse(points, failures)
+    sampling = _sampling(ledger, points[0].architecture)
     stage_s = time_by_stage(ledger)
     wall_s = stage_s.pop("wall", 0.0)
     title = f"MACs and latency: {ledger.run.name}"

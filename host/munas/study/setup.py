@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,10 +125,9 @@ def converting_executor(workers: int | None) -> LocalExecutor:
     return LocalExecutor({"data": {"name": "digits"}}, workers or default_workers())
 
 
-def describe(experiment: StudyExperiment) -> str:
-    """In words how the architectures were chosen."""
+def describe(experiment: StudyExperiment, shape: Sequence[int], classes: int) -> str:
+    """In words how the architectures, for inputs of `shape`, were chosen."""
     study = experiment.study
-    shape, classes = shape_of(experiment)
     bounds = ", ".join(f"{name} ≤ {value:,}" for name, value in experiment.bounds.given().items())
     within = f", within {bounds}" if bounds else ""
     how = (
