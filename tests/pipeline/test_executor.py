@@ -67,8 +67,10 @@ def test_a_worker_that_dies_is_replaced_and_the_task_done(executor: LocalExecuto
     first = executor.submit(CONVERT)
     _, blobs = first.result(timeout=120)
     pid = worker_pid(executor)
+    os.kill(pid, signal.SIGSTOP)  # or it might have answered before it is killed
     second = executor.submit(CONVERT)
-    time.sleep(0.3)
+    while not second.running():
+        time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     answer, again = second.result(timeout=120)
     assert again == blobs and "error" not in answer
