@@ -64,6 +64,10 @@ if env.GetProjectOption("framework", None):  # noqa: F821
     # Not "-Wl,-T": PlatformIO would take it for the main script and leave that out.
     env.Append(LINKFLAGS=["-T", str(scripts.parent / "ld" / "arduino.ld")])  # noqa: F821
 
+padding = os.environ.get("MUNAS_PADDING")
+if padding:
+    env.Append(LINKFLAGS=[f"-Wl,--defsym=munas_padding={int(padding)}"])  # noqa: F821
+
 probe = os.environ.get("MUNAS_PROBE_SERIAL")
 if probe:
     # Two probes on one machine: without this the wrong board may be flashed.

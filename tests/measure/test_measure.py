@@ -38,7 +38,7 @@ def test_the_measurement_object_has_the_agreed_shape() -> None:
         "flash_stall_cycles", "model_error_percent", "cycles_samples", "latency_us", "ci95_us",
         "repeats", "warmup", "arena_used_bytes", "arena_head_bytes", "arena_tail_bytes",
         "arena_minimum_bytes", "arena_region", "weights_region", "flash_bytes", "stack_bytes",
-        "placement", "outputs_match", "operators", "error",
+        "placement", "outputs_match", "outputs_crc32", "operators", "error",
     ]  # fmt: skip
     assert found["outputs_match"] is True
     assert found["placement"] == "ram"
@@ -232,3 +232,29 @@ def test_repeats_are_a_number_or_auto() -> None:
     for wrong in ("0", "-1", "many"):
         with pytest.raises(Exception, match="--repeats"):
             parse_repeats(wrong)
+
+
+class FlippedBit(WheelEngine):
+    def invoke(self, data: bytes) -> tuple[bytes, tuple[int, ...]]:
+        answer, cycles = super().invoke(data)
+        return bytes([answer[0] ^ 1]) + answer[1:], cycles
+
+
+def test_wrong_answers_can_be_kept_for_comparison() -> None:
+    right = SimulatedBoard()
+    with measurer(right) as measuring:
+        before = measuring.measure(MODEL)
+    with measurer(SimulatedBoard(SimulatedDevice(FlippedBit())), keep_wrong=True) as measuring:
+        after = measuring.measure(MODEL)
+    assert before.outputs_match is True and after.outputs_match is False
+    assert before.outputs_crc32 != after.outputs_crc32
+    assert before.outputs_crc32 is not None and len(before.outputs_crc32) == 8
+
+
+def test_every_model_after_the_first_starts_from_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    restarts = []
+    with measurer(SimulatedBoard()) as measuring:
+        monkeypatch.setattr(measuring._session, "fresh", lambda: restarts.append(1))
+        for _ in range(3):
+            measuring.measure(MODEL)
+    assert len(restarts) == 2

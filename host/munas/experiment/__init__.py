@@ -2,8 +2,10 @@
 
 from munas.experiment.load import (
     find_experiment,
+    find_suite,
     load_experiment,
     load_study,
+    load_suite,
     parse_experiment,
     parse_study,
 )
@@ -15,6 +17,7 @@ from munas.experiment.schema import (
     StudyExperiment,
     Train,
 )
+from munas.experiment.suite import Suite, SuiteModel, model_path
 
 __all__ = [
     "Augment",
@@ -22,10 +25,15 @@ __all__ = [
     "Experiment",
     "Optimizer",
     "StudyExperiment",
+    "Suite",
+    "SuiteModel",
     "Train",
     "find_experiment",
+    "find_suite",
     "load_experiment",
     "load_study",
+    "load_suite",
+    "model_path",
     "parse_experiment",
     "parse_study",
 ]

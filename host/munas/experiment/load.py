@@ -10,9 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from munas.errors import BadInputError
 from munas.experiment.schema import Experiment, StudyExperiment
+from munas.experiment.suite import Suite
 from munas.resources import named_files
 
 F = TypeVar("F", bound=BaseModel)
+_PAGES = {"experiment": "docs/experiments.md", "suite": "docs/regression.md"}
 
 
 def find_experiment(name: str) -> Path:
@@ -20,20 +22,29 @@ def find_experiment(name: str) -> Path:
 
     Raises BadInputError that lists the names there are.
     """
+    return _find(name, "experiment", "experiments")
+
+
+def find_suite(name: str) -> Path:
+    """The file behind a path or the name of a suite that comes with the package.
+
+    Raises BadInputError that lists the names there are.
+    """
+    return _find(name, "suite", "experiments/suites")
+
+
+def _find(name: str, kind: str, folder: str) -> Path:
     path = Path(name)
+    known = named_files(folder, ".toml")
+    names = ", ".join(known) or "none"
+    choices = f"Give the path of a .toml file, or one of the names that come with munas: {names}."
     if path.suffix == ".toml" or path.exists():
         if path.is_file():
             return path
-        raise BadInputError(f"There is no experiment file {path}.", _choices())
-    known = named_files("experiments", ".toml")
+        raise BadInputError(f"There is no {kind} file {path}.", choices)
     if name in known:
         return known[name]
-    raise BadInputError(f"There is no experiment called {name!r}.", _choices())
-
-
-def _choices() -> str:
-    names = ", ".join(named_files("experiments", ".toml")) or "none"
-    return f"Give the path of a .toml file, or one of the names that come with munas: {names}."
+    raise BadInputError(f"There is no {kind} called {name!r}.", choices)
 
 
 def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
@@ -48,6 +59,17 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
 def load_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyExperiment:
     """Read and check the experiment of a study; as `load_experiment`, but data may be absent."""
     return parse_study(_read(path, overrides), str(path))
+
+
+def load_suite(path: Path, overrides: tuple[str, ...] = ()) -> Suite:
+    """Read and check a suite; as `load_experiment`."""
+    table = _read(path, overrides)
+    if "models" not in table and ("data" in table or "search" in table):
+        raise BadInputError(
+            f"{path} is an experiment, not a suite.",
+            "A suite lists [[models]], boards and engines: see docs/regression.md.",
+        )
+    return _checked(Suite, table, str(path), "suite")
 
 
 def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -74,14 +96,14 @@ def parse_study(table: dict[str, Any], origin: str) -> StudyExperiment:
     return _checked(StudyExperiment, table, origin)
 
 
-def _checked(kind: type[F], table: dict[str, Any], origin: str) -> F:
+def _checked(kind: type[F], table: dict[str, Any], origin: str, noun: str = "experiment") -> F:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
         lines = [f"  {_field(item['loc'])}: {_plain(item['msg'])}" for item in error.errors()]
         raise BadInputError(
-            f"{origin} is not a valid experiment:\n" + "\n".join(lines),
-            "Mend the fields named above; docs/experiments.md lists them all.",
+            f"{origin} is not a valid {noun}:\n" + "\n".join(lines),
+            f"Mend the fields named above; {_PAGES[noun]} lists them all.",
         ) from None
 
 

@@ -37,7 +37,9 @@ class BuildRequest:
     """What to build.
 
     `tflm` is the folder of the TFLM library (engine tflm alone), `models` the (name, .tflite bytes)
-    of an aot image. `boards` is a folder with more board files.
+    of an aot image. `boards` is a folder with more board files. `project` is another firmware tree
+    than munas' own: a folder with a platformio.ini, its board files in `boards` beside it.
+    `padding_bytes` moves the code by so much.
     """
 
     environment: str
@@ -46,6 +48,8 @@ class BuildRequest:
     kernels: Kernels = "cmsis-nn"
     tflm: Path | None = None
     boards: Path | None = None
+    project: Path | None = None
+    padding_bytes: int = 0
 
 
 def build(request: BuildRequest) -> FirmwareImage:
@@ -54,7 +58,7 @@ def build(request: BuildRequest) -> FirmwareImage:
     Raises BuildError with the compiler's first error, ConvertError where the engine aot does not
     take a model.
     """
-    project = data_root() / "firmware"
+    project = _project(request)
     folder = _folder(project, request)
     with locked(folder):
         key = _key(project, request)
@@ -63,6 +67,8 @@ def build(request: BuildRequest) -> FirmwareImage:
             return known
         models: list[AotModel] = []
         variables: dict[str, str] = {"MUNAS_ENGINE": request.engine}
+        if request.padding_bytes:
+            variables["MUNAS_PADDING"] = str(request.padding_bytes)
         if request.engine == "aot":
             models = generate(request.models, folder / "models", request.kernels)
             variables["MUNAS_MODELS"] = str(folder / "models")
@@ -110,7 +116,19 @@ def _key(project: Path, request: BuildRequest) -> str:
     trees = [project, project.parent / "boards"]
     trees += [tree for tree in (request.boards, request.tflm) if tree is not None]
     models = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in request.models]
-    return image_key(trees, [request.kernels, AOT_REVISION, *models])
+    padding = f"padding {request.padding_bytes}"
+    return image_key(trees, [request.kernels, AOT_REVISION, padding, *models])
+
+
+def _project(request: BuildRequest) -> Path:
+    if request.project is None:
+        return data_root() / "firmware"
+    if not (request.project / "platformio.ini").is_file():
+        raise BadInputError(
+            f"{request.project} is not a firmware tree: it has no platformio.ini.",
+            "Give the folder that `pio run` works in.",
+        )
+    return request.project.resolve()
 
 
 def _library(request: BuildRequest) -> Path:

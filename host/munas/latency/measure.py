@@ -8,8 +8,10 @@ depend on what ran before. Must not know how a board is reached nor how an engin
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
@@ -28,23 +30,20 @@ from munas.errors import (
 )
 from munas.firmware.build import BuildRequest, build
 from munas.firmware.image import FirmwareImage
+from munas.latency.batches import Model, batches
 from munas.latency.blame import models_fault
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost
 from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
 from munas.latency.probes import PREPARE_S, check_clock, smallest_arena
 from munas.latency.repeats import Repeats, Samples, take
-from munas.link.client import Client, RunResult
+from munas.link.client import Client, Identity, RunResult
+from munas.link.faults import BoardRefusedError
 from munas.link.messages import Prepared, Slot
 
-Model = tuple[str, bytes]
+log = logging.getLogger(__name__)
 _LOAD_S = 60.0
 _IO_S = 15.0
-# An aot image holds models in flash; their C form is at most about twice the .tflite.
-_FLASH_OF_MODEL = 2.2
-_FLASH_OF_ENGINE = 64 * 1024
-_FLASH_FOR_IMAGE = 0.7  # the rest is the flash slot's
-_MOST_IN_IMAGE = 32
 _SLOWEST_S_A_MAC = 5e-6
 _PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
     Slot.RAM: "ram",
@@ -56,9 +55,10 @@ _PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
 class Measurer:
     """Measures models on `board` with `engine`.
 
-    `image` (or `running=True` for a firmware that runs already) skips building. `repeats` is a
-    number or "auto"; `per_operator` adds one profiled inference; `minimal_arena` searches the
-    smallest arena that works.
+    `build_image` builds what runs; with `image`, or a firmware that runs already, nothing is built.
+    `repeats` is a number or "auto"; `per_operator` adds one profiled inference; `minimal_arena`
+    searches the smallest arena that works. A model that answers wrongly is a failed measurement,
+    unless `keep_wrong`: it is then one with `outputs_match` false, for those who compare answers.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class Measurer:
         repeats: Repeats = "auto",
         per_operator: bool = False,
         minimal_arena: bool = False,
+        keep_wrong: bool = False,
         image: FirmwareImage | None = None,
+        build_image: Callable[[BuildRequest], FirmwareImage] = build,
         session: Session | None = None,
     ) -> None:
         self.board = board
@@ -77,10 +79,13 @@ class Measurer:
         self._repeats = repeats
         self._per_operator = per_operator
         self._minimal_arena = minimal_arena
+        self._keep_wrong = keep_wrong
         self._given = image
+        self._build = build_image
         self._image: FirmwareImage | None = None
         self._session = session or Session(board)
         self._clock_checked = board.capabilities.source != "silicon"
+        self._running: FirmwareImage | None = None
         self._used = False
         self._seconds_a_run = 0.0
         self._stack = ExitStack()
@@ -105,6 +110,16 @@ class Measurer:
         """
         return self._session.identity.source_digest
 
+    @property
+    def image(self) -> FirmwareImage | None:
+        """The image that runs; null before anything was measured and at a given port."""
+        return self._image
+
+    @property
+    def identity(self) -> Identity:
+        """What the running firmware said of itself. Raises InfrastructureError before it did."""
+        return self._session.identity
+
     def measure(self, model: Model) -> Measurement:
         """One model. Raises MunasErrors: exit code 2 concerns the model, 3 the board."""
         checked = self._check(model)
@@ -128,18 +143,7 @@ class Measurer:
         if self.engine.name != "aot":
             yield from ([model] for model in models)
             return
-        room = self.board.type.flash_bytes * _FLASH_FOR_IMAGE - _FLASH_OF_ENGINE
-        group: list[Model] = []
-        size = 0.0
-        for model in models:
-            needed = _FLASH_OF_MODEL * len(model[1])
-            if group and (size + needed > room or len(group) == _MOST_IN_IMAGE):
-                yield group
-                group, size = [], 0.0
-            group.append(model)
-            size += needed
-        if group:
-            yield group
+        yield from batches(models, self.board.type.flash_bytes)
 
     def _check(self, model: Model) -> _Checked:
         checked = check_model(*model)
@@ -194,7 +198,7 @@ class Measurer:
         if self.engine.name == "aot" or self._image is None:
             self._image = self._given
             if self._image is None and self.board.capabilities.flashes:
-                self._image = build(
+                self._image = self._build(
                     BuildRequest(
                         environment=self.board.type.name,
                         engine=self.engine.name,
@@ -205,11 +209,13 @@ class Measurer:
                     )
                 )
         self._session.start(self._image)
-        self._used = False
+        if self._image != self._running:
+            self._used = False
+        self._running = self._image
 
     def _one(self, entry: _Checked) -> Measurement:
         if self._used:
-            self._session.fresh()
+            self._restart()
         self._used = True
         faults: list[MunasError] = []
 
@@ -228,12 +234,20 @@ class Measurer:
                 raise
             raise fault from None
 
+    def _restart(self) -> None:
+        try:
+            self._session.fresh()
+        except BoardRefusedError:
+            if self.board.capabilities.flashes:
+                raise
+            log.debug("The firmware at %s does not restart when asked to.", self.board.unit)
+
     def _on_board(self, client: Client, entry: _Checked) -> Measurement:
         slot, index = self._place(client, entry.model)
         if slot is not Slot.IMAGE:
             client.load(entry.model.data, slot, client.deadline(_LOAD_S))
         prepared = client.prepare(slot, client.deadline(PREPARE_S), index=index)
-        outputs_match = self._check_outputs(client, entry)
+        outputs_match, outputs_crc32 = self._check_outputs(client, entry)
         samples = self._take(client, entry.model)
         operators = self._operators(client, entry.model) if self._per_operator else ()
         minimum = prepared.arena_used_bytes if slot is Slot.IMAGE else None
@@ -247,6 +261,7 @@ class Measurer:
             slot,
             stack_bytes=stack_bytes,
             outputs_match=outputs_match,
+            outputs_crc32=outputs_crc32,
             operators=operators,
             arena_minimum_bytes=minimum if self._minimal_arena else None,
             flash_bytes=self._flash_bytes(entry.model, index, slot),
@@ -272,22 +287,27 @@ class Measurer:
             "Use a smaller model, or the engine aot.",
         )
 
-    def _check_outputs(self, client: Client, entry: _Checked) -> bool | None:
-        oracle = entry.oracle
+    def _check_outputs(self, client: Client, entry: _Checked) -> tuple[bool | None, str]:
+        """Whether all answers are right (null without an oracle), and the CRC-32 of all of them."""
+        oracle, match, crc = entry.oracle, True, 0
         for index, stored in enumerate(oracle.inputs):
             self._run(client, entry.model, stored.tobytes(), 1)
-            if oracle.outputs is None:
-                return None
             answer = client.output(client.deadline(_IO_S))
-            if answer != oracle.outputs[index]:
-                wrong = sum(a != b for a, b in zip(answer, oracle.outputs[index], strict=False))
-                raise ImplausibleError(
-                    f"{entry.model.name} answers wrongly on {self.board.type.name} with "
-                    f"{self.engine.name}: {wrong} of {len(oracle.outputs[index])} output bytes "
-                    "differ from TensorFlow Lite Micro's.",
-                    "Its latency is not to be trusted. Try the other engine and report the model.",
-                )
-        return True
+            crc = zlib.crc32(answer, crc)
+            if oracle.outputs is None or answer == oracle.outputs[index]:
+                continue
+            match = False
+            if not self._keep_wrong:
+                raise self._wrong(entry.model.name, answer, oracle.outputs[index])
+        return None if oracle.outputs is None else match, f"{crc:08x}"
+
+    def _wrong(self, name: str, answer: bytes, right: bytes) -> ImplausibleError:
+        wrong = sum(a != b for a, b in zip(answer, right, strict=False))
+        return ImplausibleError(
+            f"{name} answers wrongly on {self.board.type.name} with {self.engine.name}: {wrong} of "
+            f"{len(right)} output bytes differ from TensorFlow Lite Micro's.",
+            "Its latency is not to be trusted. Try the other engine and report the model.",
+        )
 
     def _take(self, client: Client, model: CheckedModel) -> Samples:
         client.input(model.input(0).tobytes(), client.deadline(_IO_S))

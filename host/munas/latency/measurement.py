@@ -59,6 +59,7 @@ class Measurement:
     stack_bytes: int | None = None
     placement: Literal["ram", "flash", "image"] | None = None
     outputs_match: bool | None = None
+    outputs_crc32: str | None = None
     oracle_note: str | None = None
     operators: tuple[OperatorCost, ...] = field(default=())
     error: dict[str, str] | None = None
