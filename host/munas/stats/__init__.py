@@ -8,6 +8,7 @@ takes scipy.stats along, which is slow: where time to start matters, import it w
 
 from munas.stats.agreement import Agreement, rank_agreement, speed_up
 from munas.stats.bootstrap import RESAMPLES, bootstrap_interval
+from munas.stats.change_points import ChangePoint, change_points
 from munas.stats.conformal import (
     SplitConformal,
     conformal_quantile,
@@ -38,6 +39,7 @@ __all__ = [
     "TOO_FEW",
     "Agreement",
     "Band",
+    "ChangePoint",
     "Comparison",
     "Correlation",
     "CorrelationKind",
@@ -53,6 +55,7 @@ __all__ = [
     "adjusted",
     "bootstrap_interval",
     "by_decade",
+    "change_points",
     "compare",
     "conformal_quantile",
     "correlation",
