@@ -249,7 +249,7 @@ def test_written_whole_or_not_at_all(ledger: Ledger, tmp_path: Path) -> None:
     assert out.read_text().startswith("<!DOCTYPE html>")
     with pytest.raises(BadInputError, match="absent"):
         write_report(ledger, tmp_path / "absent" / "report.html")
-    with pytest.raises(BadInputError, match="replace the ledger"):
+    with pytest.raises(BadInputError, match="what this command reads"):
         write_report(ledger, ledger.path)
     folder = tmp_path / "folder.html"
     folder.mkdir()

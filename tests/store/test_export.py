@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from munas.errors import BadInputError, ExitCode
-from munas.store import COLUMNS, CandidateRow, FinalRow, Ledger, ResultRow, export
+from munas.store import COLUMNS, CandidateRow, FinalRow, Ledger, MeasurementRow, ResultRow, export
+from munas.store.measured import MEASUREMENT_COLUMNS
 
 Candidates = Callable[..., CandidateRow]
 Results = Callable[..., ResultRow]
@@ -103,7 +104,7 @@ def test_the_ledger_itself_is_not_replaced(filled: Ledger, tmp_path: Path) -> No
     link = tmp_path / "link.csv"
     link.symlink_to(filled.path)
     for target in (filled.path, link):
-        with pytest.raises(BadInputError, match="would replace the ledger"):
+        with pytest.raises(BadInputError, match="would be overwritten"):
             filled.export(target, "csv")
     assert len(filled.table()) == 3
 
@@ -113,3 +114,20 @@ def test_unknown_format(filled: Ledger, tmp_path: Path) -> None:
         filled.export(tmp_path / "table.xml", "xml")  # type: ignore[arg-type]
     assert "csv, parquet, json" in fault.value.mend
     assert not (tmp_path / "table.xml").exists()
+
+
+def test_measurements(filled: Ledger, tmp_path: Path) -> None:
+    measured = {"unit": "emulated", "cycles": 1200, "latency_us": 10, "error": None}
+    where = {"source": "emulated", "board": "emulated_x", "engine": "aot"}
+    filled.add_measurement(MeasurementRow(candidate_id=2, measurement=measured, **where))
+    failed = {"unit": "emulated", "error": {"name": "convert", "message": "no"}}
+    filled.add_measurement(MeasurementRow(measurement=failed, **where))
+    for kind in ("csv", "parquet", "json"):
+        filled.export(tmp_path / kind, kind, "measurements")  # type: ignore[arg-type]
+    frame = pd.read_csv(tmp_path / "csv", dtype=dict(MEASUREMENT_COLUMNS))
+    assert list(frame.columns) == list(MEASUREMENT_COLUMNS)
+    assert list(frame.cycles.fillna(0)) == [1200, 0]
+    assert list(frame.macs.fillna(0)) == [1_000_000, 0]
+    assert list(frame.error.fillna("")) == ["", "convert: no"]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parquet"), frame)
+    assert json.loads((tmp_path / "json").read_text()) == filled.measurements_table()

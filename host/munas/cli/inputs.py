@@ -71,3 +71,10 @@ def one_architecture(source: str) -> Architecture:
     if len(found) != 1:
         raise BadInputError(f"{source} holds {len(found)} architectures; give one.")
     return found[0]
+
+
+def told_path(out: Path) -> str:
+    """What messages call an output file."""
+    from munas.store.output import is_standard_output
+
+    return "standard output" if is_standard_output(out) else str(out)

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import LedgerFile
+from munas.cli.inputs import LedgerFile, told_path
 
 
 def command(
     ledger: LedgerFile,
-    out: Annotated[Path | None, typer.Option(help="The .html file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The .html file to write; - is standard output.")
+    ] = None,
 ) -> None:
     """Draw the front, the progress and the table of a search."""
     from munas.errors import BadInputError
@@ -27,4 +29,4 @@ def command(
                 f"Of a study or a calibration: munas study analyse {ledger}",
             )
         write_report(opened, target)
-    typer.echo(f"wrote {target}", err=True)
+    typer.echo(f"wrote {told_path(target)}", err=True)

@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from munas.errors import BadInputError
 from munas.pages import bullets, definitions, page, place, section
 from munas.report import tables
 from munas.report.facts import RESOURCES, Facts, gather
@@ -14,19 +13,16 @@ from munas.report.figures import figures
 from munas.report.listing import experiment_toml
 from munas.report.words import duration, headline, latency_sentence, memory_sentences, silences
 from munas.store import Ledger
-from munas.store.export import write_atomically
+from munas.store.output import require_writable, write_output
 
 
 def write_report(ledger: Ledger, out: Path) -> None:
-    """Write the report of a run to `out`, whole or not at all.
+    """Write the report of a run to `out`, as `munas.store.output.write_output` does.
 
     Raises BadInputError where the file cannot be written, and LedgerError.
     """
-    if out.resolve() == ledger.path.resolve():
-        raise BadInputError(
-            f"The report would replace the ledger {ledger.path} itself.", "Give another path."
-        )
-    write_atomically(out, render(gather(ledger)).encode())
+    require_writable(out, inputs=[ledger.path])
+    write_output(out, render(gather(ledger)).encode(), inputs=[ledger.path])
 
 
 def render(facts: Facts) -> str:

@@ -13,9 +13,9 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from munas.errors import BadInputError, LedgerError
+from munas.errors import LedgerError
 from munas.store import migrations, views
 from munas.store.creation import create_file
 from munas.store.database import (
@@ -25,7 +25,9 @@ from munas.store.database import (
     transaction,
     use_write_ahead_log,
 )
-from munas.store.export import ExportFormat, encode, write_atomically
+from munas.store.export import ExportFormat, encode
+from munas.store.measured import MEASUREMENT_COLUMNS, measurements_table
+from munas.store.output import require_writable, write_output
 from munas.store.rows import (
     CandidateRow,
     EventRow,
@@ -41,6 +43,8 @@ from munas.store.statements import PENDING, STATUS_QUERY, TABLE_QUERY, insert, s
 
 if TYPE_CHECKING:
     import pandas as pd
+
+TableName = Literal["candidates", "measurements"]
 
 
 class Ledger:
@@ -278,17 +282,22 @@ class Ledger:
         """The candidates table as a frame with exactly the columns of `munas.store.COLUMNS`."""
         return views.to_frame(self.table())
 
-    def export(self, path: Path | str, kind: ExportFormat) -> None:
-        """Write the candidates table to `path`, whole or not at all.
+    def measurements_table(self) -> list[dict[str, Any]]:
+        """All measurements as JSON-able records, failed ones too (see docs/ledger.md)."""
+        return measurements_table(self.measurements(), self.candidates())
+
+    def export(self, path: Path | str, kind: ExportFormat, table: TableName = "candidates") -> None:
+        """Write a table to `path`, whole or not at all; see `munas.store.output.write_output`.
 
         Raises BadInputError where the file cannot be written or the format is unknown.
         """
         path = Path(path)
-        if path.resolve() == self.path.resolve():
-            raise BadInputError(
-                f"The export would replace the ledger {self.path} itself.", "Give another path."
-            )
-        write_atomically(path, encode(self.table(), kind))
+        require_writable(path, inputs=[self.path])
+        if table == "candidates":
+            data = encode(self.table(), kind)
+        else:
+            data = encode(self.measurements_table(), kind, MEASUREMENT_COLUMNS)
+        write_output(path, data, inputs=[self.path])
 
 
 def _only_run(connection: sqlite3.Connection, path: Path) -> RunInfo:

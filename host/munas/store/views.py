@@ -184,13 +184,13 @@ def candidates_table(rows: Sequence[Record], experiment: Record) -> list[dict[st
     return sorted(table, key=lambda row: (row["candidate_id"], row["rung"]))
 
 
-def to_frame(table: Sequence[Record]) -> pd.DataFrame:
-    """The table as a frame with the types of `COLUMNS`, also where it is empty."""
+def to_frame(table: Sequence[Record], columns: Mapping[str, str] = COLUMNS) -> pd.DataFrame:
+    """The table as a frame with the types of `columns`, also where it is empty."""
     import pandas as pd
 
     return pd.DataFrame(
         {
             name: pd.Series([row[name] for row in table], dtype=kind)
-            for name, kind in COLUMNS.items()
+            for name, kind in columns.items()
         }
     )

@@ -176,7 +176,7 @@ def _read(path: Path) -> bytes:
 
 def _replace(folder: Path, data: Mapping[str, bytes]) -> None:
     """Put a folder with these files in the place of `folder`."""
-    folder = folder.absolute()
+    folder = folder.resolve()  # a link to a folder stays a link
     if folder.exists():
         strangers = sorted({entry.name for entry in folder.iterdir()} - {*_LISTED, SUMS})
         if strangers:

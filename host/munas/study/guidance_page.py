@@ -10,7 +10,7 @@ from typing import Any
 
 from munas.pages import page, place, section
 from munas.plots import Figure, lay_out, to_plain
-from munas.store.export import write_atomically
+from munas.store.output import write_output
 from munas.study.page import table
 from munas.study.picks import COLUMNS, Row, beyond, verdict
 
@@ -27,11 +27,11 @@ def write(
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_atomically(folder / "picks.csv", frame.to_csv(index=False).encode())
+    write_output(folder / "picks.csv", frame.to_csv(index=False).encode())
     text = json.dumps({**found, "verdict": verdict(found), "command": command}, indent=1) + "\n"
-    write_atomically(folder / "summary.json", text.encode())
+    write_output(folder / "summary.json", text.encode())
     target = folder / "index.html"
-    write_atomically(target, render(rows, found, title, command).encode())
+    write_output(target, render(rows, found, title, command).encode())
     return target
 
 

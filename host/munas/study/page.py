@@ -12,7 +12,7 @@ from typing import Any
 
 from munas.pages import bullets, definitions, page, place, section
 from munas.stats import Interval, too_few
-from munas.store.export import write_atomically
+from munas.store.output import write_output
 from munas.study.analysis import SeriesResult, StudyResult
 from munas.study.figures import figures, hover_texts
 from munas.study.groups import Spread
@@ -42,7 +42,7 @@ def write_page(
     BadInputError where the file cannot be written.
     """
     text = render(result, title=title, command=command, stage_s=stage_s, sampling=sampling)
-    write_atomically(path, text.encode())
+    write_output(path, text.encode())
 
 
 def render(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from munas.store.export import write_atomically
+from munas.store.output import write_output
 from munas.study.operators import WITH_MACS, OperatorKind, makeup_of
 from munas.study.points import Point
 
@@ -83,10 +83,10 @@ def write_tables(folder: Path, points: Iterable[Point]) -> tuple[Path, Path]:
     """
     table = frame(points)
     as_csv, as_parquet = folder / "points.csv", folder / "points.parquet"
-    write_atomically(as_csv, table.to_csv(index=False).encode())
+    write_output(as_csv, table.to_csv(index=False).encode())
     buffer = io.BytesIO()
     table.to_parquet(buffer, engine="pyarrow", index=False)
-    write_atomically(as_parquet, buffer.getvalue())
+    write_output(as_parquet, buffer.getvalue())
     return as_csv, as_parquet
 
 
