@@ -15,7 +15,8 @@ import pytest
 from munas.errors import BadInputError, LedgerError
 from munas.experiment import Experiment, parse_experiment
 from munas.pipeline.events import Silent
-from munas.pipeline.session import Limits, resume, start, status
+from munas.pipeline.progress import status
+from munas.pipeline.session import Limits, resume, start
 from munas.store import Ledger
 
 ROUNDS = 6

@@ -1,6 +1,8 @@
-"""`munas status`: how far the search of a ledger is."""
+"""`munas status`: how far the run of a ledger is."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import typer
 
@@ -8,18 +10,55 @@ from munas.cli.inputs import JsonFlag, LedgerFile
 
 
 def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
-    """Show how far a search is and what it has found."""
+    """Show how far a search, a study or a calibration is and what it has found."""
     import json as encoder
 
-    from munas.cli.view import console, show_front
-    from munas.pipeline.session import status
+    from munas.pipeline.progress import status
 
     found = status(ledger)
     if json:
         typer.echo(encoder.dumps(found))
-        return
-    counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items() if count)
-    console.print(f"{found['name']}: {found['state']}, {found['done']} of {found['rounds']} rounds")
-    console.print(counts or "no candidates yet")
+    elif found["kind"] == "search":
+        _show_search(found)
+    else:
+        _show_study(found)
+
+
+def _show_search(found: dict[str, Any]) -> None:
+    from munas.cli.view import console, show_front
+
+    counts = [f"{count} {name}" for name, count in found["counts"].items() if count]
+    if found["measured"]:
+        counts.append(f"{found['measured']} models measured")
+    console.print(f"{_head(found)}, {found['done']} of {found['rounds']} rounds", soft_wrap=True)
+    console.print(", ".join(counts) or "no candidates yet", soft_wrap=True)
     if found["done"]:
         show_front(found["front"], found["bounds"], found["mac_model"])
+    _show_how_to_go_on(found)
+
+
+def _show_study(found: dict[str, Any]) -> None:
+    from munas.cli.view import console
+
+    console.print(f"{_head(found)}, {found['measured']} models measured", soft_wrap=True)
+    of = f" of {found['count']}" if found["count"] else ""
+    for one in found["series"]:
+        failed = f", {one['failed']} failed" if one["failed"] else ""
+        console.print(
+            f"{one['board']}, {one['engine']}: {one['measured']}{of}{failed}", soft_wrap=True
+        )
+    if found["measured"] and found["kind"] == "study":
+        console.print(f"Results: munas study analyse {found['ledger']}", soft_wrap=True)
+    _show_how_to_go_on(found)
+
+
+def _head(found: dict[str, Any]) -> str:
+    who = f" (process {found['pid']})" if found["pid"] else ""
+    return f"{found['kind']} {found['name']}: {found['state']}{who}"
+
+
+def _show_how_to_go_on(found: dict[str, Any]) -> None:
+    from munas.cli.view import console
+
+    if found["state"] in ("interrupted", "not running"):
+        console.print(f"Continue with: {found['continue_with']}", soft_wrap=True)

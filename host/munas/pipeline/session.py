@@ -21,6 +21,7 @@ from munas.experiment.schema import Data, OnBoardLoss
 from munas.latency import Choice, LatencyProvider, MacProvider
 from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
+from munas.pipeline.progress import require_search
 from munas.pipeline.revise import ScreenFor, current_source
 from munas.pipeline.run import NextSource, SearchRun
 from munas.pipeline.sources import EngineName, mac_model_of, provider_for
@@ -85,6 +86,7 @@ def start(
         name=experiment.name, experiment=experiment.as_dict(), identity=identity, command=command
     )
     with Ledger.create(path, run) as ledger:
+        ledger.hold()
         ledger.add_event(EventRow(kind="started"))
         notices = (dataset.notice,) if dataset.notice else ()
         return _go(ledger, experiment, _Latencies(provider, choice), observer, limits, notices)
@@ -101,27 +103,6 @@ def new_ledger_path(name: str) -> Path:
     return path
 
 
-def status(path: Path) -> dict[str, Any]:
-    """How far the search of a ledger is, as `munas status` prints it."""
-    with Ledger.open(path) as ledger:
-        experiment = parse_experiment(dict(ledger.run.experiment), str(path))
-        events = [event.kind for event in ledger.events()]
-        done = len(ledger.results())
-        state = "finished" if events and events[-1] == "finished" else "interrupted or running"
-        return {
-            "ledger": str(path),
-            "name": ledger.run.name,
-            "state": state,
-            "rounds": experiment.search.rounds,
-            "done": done,
-            "counts": ledger.status_counts(),
-            "latency_source": current_source(ledger).source.value,
-            "bounds": experiment.bounds.given(),
-            "front": ledger.front(),
-            "mac_model": ledger.run.identity.get("mac_model"),
-        }
-
-
 def resume(
     path: Path, observer: Observer, limits: Limits, on_board_loss: OnBoardLoss | None = None
 ) -> dict[str, Any]:
@@ -130,6 +111,8 @@ def resume(
     `on_board_loss` takes the place of what the experiment says.
     """
     with Ledger.open(path) as ledger:
+        require_search(ledger)
+        ledger.hold()
         experiment = parse_experiment(dict(ledger.run.experiment), str(path))
         identity = ledger.run.identity
         changed = [

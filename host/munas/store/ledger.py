@@ -39,6 +39,7 @@ from munas.store.rows import (
     Row,
     RunInfo,
 )
+from munas.store.running import RunLock
 from munas.store.statements import PENDING, STATUS_QUERY, TABLE_QUERY, insert, select
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Ledger:
         self.path = path
         self.run = run
         self._connection = connection
+        self._lock: RunLock | None = None
 
     @classmethod
     def create(cls, path: Path | str, run: RunInfo) -> Self:
@@ -91,9 +93,18 @@ class Ledger:
                 raise
         return cls(path, connection, run)
 
+    def hold(self) -> None:
+        """Keep other processes from running this ledger until it is closed; they may write to it.
+
+        Raises LedgerError that names the process which runs it already.
+        """
+        self._lock = self._lock or RunLock(self.path)
+
     def close(self) -> None:
         """Let go of the file; closing again does nothing."""
         self._connection.close()
+        if self._lock:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,8 @@ from munas.experiment import Experiment
 from munas.latency.engine import choose_engine
 from munas.latency.measure import Measurer
 from munas.pipeline.events import Observer
-from munas.pipeline.session import Limits, resume, start, status
+from munas.pipeline.progress import status
+from munas.pipeline.session import Limits, resume, start
 from munas.pipeline.sources import mac_model_of, measured_choice
 from munas.store import Ledger, MeasurementRow
 
@@ -108,6 +109,7 @@ def carry_out(run: Run, observer: Observer, command: str) -> None:
 def _measure_picks(run: Run) -> None:
     """Measure the trained models of every candidate within the run's own bounds, once each."""
     with Ledger.open(run.ledger) as ledger:
+        ledger.hold()
         known = {row.candidate_id for row in ledger.measurements()}
         models = {row.candidate_id: row.model_sha256 for row in ledger.results()}
         wanted = [

@@ -160,11 +160,13 @@ def open_ledger(path: Path, experiment: StudyExperiment, command: str) -> Ledger
             command=command,
         )
         ledger = Ledger.create(path, run)
+        ledger.hold()
         ledger.add_event(EventRow(kind="started"))
         return ledger
     ledger = Ledger.open(path)
     try:
         _require_same(ledger, experiment)
+        ledger.hold()
     except BaseException:
         ledger.close()
         raise
