@@ -132,7 +132,8 @@ def test_resume_of_a_finished_ledger(ledger: Path):
     assert done.returncode == 0 and json.loads(done.stdout)["candidates"] == 3
 
 
-def test_interrupt_says_how_to_resume_and_resume_ends_it(tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_says_how_to_resume_and_resume_ends_it(tmp_path: Path, number: signal.Signals):
     path = tmp_path / "i.ledger"
     process = subprocess.Popen(
         [sys.executable, "-m", "munas", *TINY, "--ledger", str(path)],
@@ -144,7 +145,7 @@ def test_interrupt_says_how_to_resume_and_resume_ends_it(tmp_path: Path):
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"munas resume {path}" in said.replace("\n", " ").replace("  ", " ")

@@ -7,6 +7,7 @@ One file per command; this one only lists them and turns faults into messages an
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -78,6 +79,7 @@ def main() -> NoReturn:
     if "--debug" in sys.argv:  # also behind the command's name, where people type it
         sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
     _register()
+    _end_orderly_on_signals()
     try:
         code = app(standalone_mode=False)
     except MunasError as error:
@@ -90,6 +92,21 @@ def main() -> NoReturn:
     except Exception as error:
         _fail_unknown(error)
     sys.exit(code if isinstance(code, int) else int(ExitCode.DONE))
+
+
+def _end_orderly_on_signals() -> None:
+    """Ctrl-C and SIGTERM interrupt alike, and stop builds on whatever thread they run."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is to be ignored
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    if number == signal.SIGTERM:  # a second one must not break off the cleaning up
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if process := sys.modules.get("munas.firmware.process"):
+        process.stop_all()
+    raise KeyboardInterrupt
 
 
 def _fail(error: BaseException, text: str, code: int) -> NoReturn:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +22,7 @@ from munas.errors import BadInputError, BuildError
 from munas.firmware.cache import cache_root, locked
 from munas.firmware.core import command, surroundings
 from munas.firmware.image import FirmwareImage, read_elf
+from munas.firmware.process import run_to_end
 from munas.firmware.remembered import image_key, recall, remember
 from munas.resources import data_root
 
@@ -99,7 +97,7 @@ def run_platformio(
     for target in targets:
         arguments += ["-t", target]
     log.info("Building the firmware for %s with %s …", request.environment, request.engine)
-    code, output = _run(command(*arguments), environment)
+    code, output = run_to_end(command(*arguments), environment, TIMEOUT_S)
     if code != 0:
         _write_log(folder / "build.log", output)
         raise build_error(request.environment, output, folder / "build.log")
@@ -153,31 +151,6 @@ def _configuration(project: Path, folder: Path, boards: Path | None) -> Path | N
     path = folder / "platformio.ini"
     path.write_text(re.sub(r"^extra_configs = .*$", lambda _: own, text, flags=re.MULTILINE))
     return path
-
-
-def _run(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and all output; on a timeout or an interrupt the whole process group ends."""
-    with subprocess.Popen(
-        arguments,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT_S)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise BuildError(
-                    f"PlatformIO was not done after {TIMEOUT_S // 60} minutes."
-                ) from None
-            raise
-        return process.returncode, output
 
 
 def build_error(environment: str, output: str, kept: Path) -> BuildError:
