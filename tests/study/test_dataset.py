@@ -148,10 +148,10 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     r"is not a line of the schema": lambda v: v.update(schema="other"),
     r"version 2 .* is newer": lambda v: v.update(schema_version=2),
     r"`schema_version`": lambda v: v.update(schema_version=0),
-    r"`macs`: Field required": lambda v: v.pop("macs"),
-    r"`macs`: Input should be greater than 0": lambda v: v.update(macs=-5),
+    r"`macs`: it is missing": lambda v: v.pop("macs"),
+    r"`macs`: must be above 0, not -5": lambda v: v.update(macs=-5),
     r"`macs` is \d+; that of the architecture": lambda v: v.update(macs=v["macs"] + 1),
-    r"`macs`: Input should be a valid integer": lambda v: v.update(macs=str(v["macs"])),
+    r"`macs`: must be a whole number, not \"": lambda v: v.update(macs=str(v["macs"])),
     r"`model_size_bytes` is": lambda v: v.update(model_size_bytes=3),
     r"`peak_memory_bytes` is": lambda v: v.update(peak_memory_bytes=3),
     r"`peak_memory_with_input_bytes` is": lambda v: v.update(peak_memory_with_input_bytes=3),
@@ -170,8 +170,16 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     r"`measurement.operators.0.cycles`": lambda v: v["measurement"]["operators"][0].update(
         cycles=-1
     ),
+    r"the operators take": lambda v: v["measurement"]["operators"][0].update(
+        cycles=1000 * v["measurement"]["operators"][0]["cycles"]
+    ),
+    r"\d+ cycles are not the median": lambda v: v["measurement"].update(
+        cycles=2 * v["measurement"]["cycles"],
+        latency_us=round(2e6 * v["measurement"]["cycles"] / v["measurement"]["clock_hz"]),
+    ),
+    r"there are 0 samples of 1 repeats": lambda v: v["measurement"].update(cycles_samples=[]),
     r"the operators have": lambda v: v["measurement"]["operators"].pop(0),
-    r"`measurement`: Input should be a": lambda v: v.update(measurement=[]),
+    r"`measurement`: must be a table": lambda v: v.update(measurement=[]),
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from munas.errors import BadInputError
+from munas.wording import told
 
 PREFIX = "custom_munas_"
 Engine = Literal["tflm", "aot"]
@@ -129,9 +130,8 @@ def _board(section: str, path: Path, sections: Mapping[str, Mapping[str, str]]) 
     except ValidationError as error:
         first = error.errors()[0]
         key = PREFIX + ".".join(str(part) for part in first["loc"])
-        missing = first["type"] == "missing"
         raise BadInputError(
-            f"{path}: {key}: {'this key is missing' if missing else first['msg']}.",
+            f"{path}: {key}: {told(first)}.",
             "docs/boards.md lists the keys of a board file.",
         ) from None
 

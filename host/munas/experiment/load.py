@@ -12,6 +12,7 @@ from munas.errors import BadInputError
 from munas.experiment.schema import Experiment, StudyExperiment
 from munas.experiment.suite import Suite
 from munas.resources import named_files
+from munas.wording import told
 
 F = TypeVar("F", bound=BaseModel)
 _PAGES = {"experiment": "docs/experiments.md", "suite": "docs/regression.md"}
@@ -100,7 +101,7 @@ def _checked(kind: type[F], table: dict[str, Any], origin: str, noun: str = "exp
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        lines = [f"  {_field(item['loc'])}: {_plain(item['msg'])}" for item in error.errors()]
+        lines = [f"  {_field(item['loc'])}: {told(item)}" for item in error.errors()]
         raise BadInputError(
             f"{origin} is not a valid {noun}:\n" + "\n".join(lines),
             f"Mend the fields named above; {_PAGES[noun]} lists them all.",
@@ -109,12 +110,6 @@ def _checked(kind: type[F], table: dict[str, Any], origin: str, noun: str = "exp
 
 def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location) or "(file)"
-
-
-def _plain(message: str) -> str:
-    if message == "Extra inputs are not permitted":
-        return "unknown key"
-    return message.removeprefix("Value error, ")
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from statistics import median
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,10 +16,15 @@ from munas.arch import Architecture, sha256
 from munas.cost import cost
 from munas.errors import BadInputError
 from munas.study.points import Point
+from munas.wording import told
 
 SCHEMA = "munas-study-point"
 SCHEMA_VERSION = 1
 
+# Operators are timed in a run of their own, and taking the time of each costs 30 to 60 cycles on a
+# Cortex-M4. Wide for chips with caches: what is made here must pass too.
+_OPERATORS_SLACK = 0.25
+_TIMING_CYCLES = 500
 # What JSON readers with doubles keep exactly.
 _MOST = 2**53
 Count = Annotated[int, Field(ge=0, le=_MOST)]
@@ -132,7 +138,7 @@ def to_point(value: Any, where: str) -> Point:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the line"
-        raise _fault(where, f"`{field}`: {first['msg']}") from None
+        raise _fault(where, f"`{field}`: {told(first)}") from None
     _check_architecture(line, where)
     _check_measurement(line, where)
     return Point(
@@ -190,9 +196,30 @@ def _check_measurement(line: PointLine, where: str) -> None:
             where,
             f"{found.cycles} cycles at {found.clock_hz} Hz are not {found.latency_us} µs",
         )
+    _check_samples(found, where)
     macs = sum(operator.macs for operator in found.operators)
     if found.operators and macs != line.macs:
         raise _fault(where, f"the operators have {macs} MACs together, not {line.macs}")
+    cycles = sum(operator.cycles for operator in found.operators)
+    slack = _OPERATORS_SLACK * found.cycles + _TIMING_CYCLES * len(found.operators)
+    if found.operators and abs(cycles - found.cycles) > slack:
+        raise _fault(
+            where, f"the operators take {cycles} cycles together, the whole network {found.cycles}"
+        )
+
+
+def _check_samples(found: MeasurementLine, where: str) -> None:
+    """Raise BadInputError where the cycles are not those of the repeats."""
+    if len(found.cycles_samples) != found.repeats:
+        raise _fault(
+            where, f"there are {len(found.cycles_samples)} samples of {found.repeats} repeats"
+        )
+    if abs(found.cycles - median(found.cycles_samples)) >= 1:
+        raise _fault(
+            where,
+            f"{found.cycles} cycles are not the median of the samples "
+            f"({median(found.cycles_samples):g})",
+        )
 
 
 def _fault(where: str, what: str) -> BadInputError:
