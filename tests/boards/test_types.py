@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from munas.boards.registry import find_board, list_boards
+from munas.boards.create import create_board
+from munas.boards.registry import faulty_boards, find_board, list_boards
 from munas.emulator.board import BoardParameters
 from munas.errors import BadInputError
 
@@ -68,15 +69,44 @@ def test_an_own_board_joins_and_inherits(own_boards: Path) -> None:
         (GOOD + 'custom_munas_mac_model = {"cycles": [1, 2]}\n', "custom_munas_mac_model.origin"),
         (GOOD + "custom_munas_engines = tvm\n", "custom_munas_engines"),
         (GOOD.replace("stm32_arduino", "stm32_nothing"), "stm32_nothing"),
-        ("no section\n", "own.ini"),
+        ("no section\n", "line 1 stands before any [section]"),
+        (GOOD + GOOD, "[env:own] is there twice"),
+        (GOOD + "board = x\n", "board is there twice"),
+        (GOOD + "nonsense\n", "line 8 is not of the form"),
+        (GOOD + "custom_munas_twin = nucleo_l4r5zi\n", "nucleo_l4r5zi is a physical board"),
+        (GOOD + "custom_munas_twin = own\n", "own is a physical board"),
+        (GOOD + "custom_munas_twin = nowhere\n", "nowhere is no board"),
+        (GOOD + "custom_munas_cycles = 3\n", "custom_munas_cycles: must be a table"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(own_boards: Path, text: str, named: str) -> None:
+def test_a_wrong_file_is_named_with_its_key_and_stops_no_other(
+    own_boards: Path, text: str, named: str
+) -> None:
+    before = list_boards()
     (own_boards / "own.ini").write_text(text)
     with pytest.raises(BadInputError) as caught:
-        list_boards()
+        find_board("own")
     assert named in str(caught.value)
     assert "own.ini" in str(caught.value)
+    assert "Input" not in str(caught.value)
+    assert list_boards() == before
+    assert list(faulty_boards()) == ["own"]
+    assert find_board("emulated_stm32l4r5").emulated
+
+
+def test_a_board_whose_twin_is_wrong_is_there_itself(own_boards: Path) -> None:
+    (own_boards / "twin.ini").write_text(GOOD.replace("env:own", "env:twin") + "x\n")
+    (own_boards / "own.ini").write_text(GOOD + "custom_munas_twin = twin\n")
+    assert find_board("own").twin == "twin"
+    with pytest.raises(BadInputError, match=r"twin\.ini cannot be read: line 8"):
+        find_board("twin")
+
+
+def test_a_new_board_never_replaces_a_file(own_boards: Path) -> None:
+    (own_boards / "own.ini").write_text("half a board")
+    with pytest.raises(BadInputError, match="already"):
+        create_board("own", "nucleo_l4r5zi")
+    assert (own_boards / "own.ini").read_text() == "half a board"
 
 
 def test_an_unknown_board_is_answered_with_names() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from munas.boards.registry import list_boards
+from munas.firmware.build import configuration
 from munas.firmware.core import command, surroundings
 from munas.resources import data_root
 
@@ -68,3 +69,17 @@ def test_the_bare_boards_files_are_there() -> None:
         script = json.loads(manifest.read_text())["build"]["ldscript"]
         assert (PROJECT / "ld" / script).is_file()
     assert (Path(PROJECT) / "models" / "aot_batch.c").is_file()
+
+
+def test_an_own_file_that_cannot_be_read_fails_no_other_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from platformio.project.config import ProjectConfig
+
+    own = tmp_path / "boards"
+    own.mkdir()
+    (own / "broken.ini").write_text("no section\n")
+    (own / "mine.ini").write_text("[env:mine]\nextends = env:nucleo_l4r5zi\n")
+    written = configuration(PROJECT, tmp_path, own)
+    monkeypatch.chdir(PROJECT)
+    assert {"mine", "emulated_stm32l4r5"} <= set(ProjectConfig(str(written)).envs())

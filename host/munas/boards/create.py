@@ -18,15 +18,14 @@ def create_board(name: str, like: str) -> Path:
         raise BadInputError(
             f"{name!r} cannot be a board's name.", "Use letters, digits, underscore and hyphen."
         )
-    if any(board.name == name for board in list_boards()):
+    path = user_boards() / f"{name}.ini"
+    if path.exists() or any(board.name == name for board in list_boards()):
         raise BadInputError(f"There is a board called {name} already.", "Choose another name.")
     source = find_board(like)
     text = source.path.read_text(encoding="utf-8")
     text = text.replace(f"[env:{like}]", f"[env:{name}]")
     # The upload command of a bare board names the board.
     text = re.sub(rf"(munas\.boards\.\w+) {re.escape(like)}\b", rf"\1 {name}", text)
-    folder = user_boards()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.ini"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ import difflib
 import os
 from pathlib import Path
 
-from munas.boards.types import BoardType, read_boards
+from munas.boards.types import BoardFiles, BoardType, read_boards
 from munas.errors import BadInputError
 from munas.resources import data_root
 
@@ -30,20 +30,40 @@ def user_boards() -> Path:
 
 
 def list_boards() -> list[BoardType]:
-    """All board types by name: emulated first. Raises BadInputError for a wrong board file."""
+    """All board types by name: emulated first; without those whose file is wrong."""
+    return _in_order(_read())
+
+
+def faulty_boards() -> dict[str, BadInputError]:
+    """What is wrong with board files, by board (or file, where no board can be read in it)."""
+    return _read().faults
+
+
+def _in_order(found: BoardFiles) -> list[BoardType]:
+    return sorted(found.boards.values(), key=lambda board: (board.kind, board.name))
+
+
+def _read() -> BoardFiles:
     root = data_root()
-    boards = read_boards([root / "boards", user_boards()], root / "firmware" / "platformio.ini")
-    return sorted(boards.values(), key=lambda board: (board.kind, board.name))
+    return read_boards([root / "boards", user_boards()], root / "firmware" / "platformio.ini")
 
 
 def find_board(name: str) -> BoardType:
-    """The board type `name`. Raises BadInputError that lists the names."""
-    boards = {board.name: board for board in list_boards()}
-    if name in boards:
-        return boards[name]
-    near = difflib.get_close_matches(name, boards, n=1)
+    """The board type `name`.
+
+    Raises BadInputError that names file and key where its file is wrong, or that lists the names
+    where there is none.
+    """
+    found = _read()
+    if name in found.faults:
+        raise found.faults[name]
+    if name in found.boards:
+        return found.boards[name]
+    names = [board.name for board in _in_order(found)]
+    near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
+    wrong = f" With faults: {', '.join(found.faults)}." if found.faults else ""
     raise BadInputError(
         f"There is no board called {name!r}.{meant}",
-        f"There are: {', '.join(boards)}. Your own go into {user_boards()}.",
+        f"There are: {', '.join(names)}.{wrong} Your own go into {user_boards()}.",
     )

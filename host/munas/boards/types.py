@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,35 +71,89 @@ class BoardType(BaseModel):
         return self.kind == "emulated"
 
 
-def read_boards(folders: list[Path], project: Path) -> dict[str, BoardType]:
+@dataclass(frozen=True)
+class BoardFiles:
+    """What board files hold: boards by name, and what is wrong with others.
+
+    A fault goes by the board's name, or by the file's (without `.ini`) where no board can be read.
+    """
+
+    boards: dict[str, BoardType]
+    faults: dict[str, BadInputError]
+
+
+def read_boards(folders: list[Path], project: Path) -> BoardFiles:
     """All boards of the `.ini` files in `folders`; a later folder's board replaces an earlier one.
 
-    `project` is the platformio.ini whose sections the boards extend. Raises BadInputError that
-    names the file and the key.
+    `project` is the platformio.ini whose sections the boards extend; raises BadInputError where it
+    cannot be read. The faults of board files name the file and the key.
     """
     origins: dict[str, Path] = {}
-    sections: dict[str, dict[str, str]] = {
-        name: dict(part) for name, part in _parse(project).items() if name != "DEFAULT"
-    }
-    for folder in folders:
-        for path in sorted(folder.glob("*.ini")):
-            parsed = _parse(path)
-            for name in parsed.sections():
-                sections[name] = dict(parsed[name])
-                if name.startswith("env:"):
-                    origins[name] = path
-    return {
-        name.removeprefix("env:"): _board(name, path, sections) for name, path in origins.items()
-    }
+    faults: dict[str, BadInputError] = {}
+    sections = _sections(project)
+    for path in (path for folder in folders for path in sorted(folder.glob("*.ini"))):
+        try:
+            found = _sections(path)
+        except BadInputError as error:
+            faults[path.stem] = error
+            continue
+        sections |= found
+        origins |= {name: path for name in found if name.startswith("env:")}
+    boards: dict[str, BoardType] = {}
+    for section, path in origins.items():
+        name = section.removeprefix("env:")
+        try:
+            boards[name] = _board(section, path, sections)
+        except BadInputError as error:
+            faults[name] = error
+    for board in list(boards.values()):
+        fault = _twin_fault(board, boards, faults)
+        if fault is not None:
+            del boards[board.name]
+            faults[board.name] = fault
+    return BoardFiles(boards, faults)
 
 
-def _parse(path: Path) -> configparser.ConfigParser:
+def _twin_fault(
+    board: BoardType, boards: Mapping[str, BoardType], faults: Mapping[str, BadInputError]
+) -> BadInputError | None:
+    """What is wrong with the board's twin; a twin that has a fault of its own tells that itself."""
+    twin = boards.get(board.twin or "")
+    if board.twin is None or board.twin in faults or (twin is not None and twin.emulated):
+        return None
+    emulated = ", ".join(sorted(each.name for each in boards.values() if each.emulated))
+    what = "is no board" if twin is None else "is a physical board"
+    return BadInputError(
+        f"{board.path}: {PREFIX}twin: {board.twin} {what}; a twin is an emulated one.",
+        f"Name one of {emulated}, or leave the key out.",
+    )
+
+
+def _sections(path: Path) -> dict[str, dict[str, str]]:
+    """The sections of a file in PlatformIO's format. Raises BadInputError that names it."""
     parser = configparser.ConfigParser(inline_comment_prefixes=("#", ";"), interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise BadInputError(f"The board file {path} cannot be read: {error}.") from None
-    return parser
+    except OSError as error:
+        raise BadInputError(f"The board file {path} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, configparser.Error) as error:
+        raise BadInputError(
+            f"The board file {path} cannot be read: {_reason(error)}.",
+            "It is PlatformIO's format: [env:NAME], then lines `key = value`; see docs/boards.md.",
+        ) from None
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _reason(error: UnicodeDecodeError | configparser.Error) -> str:
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} stands before any [section]"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"line {error.lineno}: [{error.section}] is there twice"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"line {error.lineno}: {error.option} is there twice in [{error.section}]"
+    if isinstance(error, configparser.ParsingError):
+        return f"line {error.errors[0][0]} is not of the form `key = value`"
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _keys(section: str, path: Path, sections: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

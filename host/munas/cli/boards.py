@@ -17,7 +17,7 @@ def list_types(json: JsonFlag = False) -> None:
     """List the board types."""
     import json as encoder
 
-    from munas.boards.registry import list_boards
+    from munas.boards.registry import faulty_boards, list_boards
     from munas.units import format_bytes
 
     for board in list_boards():
@@ -27,6 +27,8 @@ def list_types(json: JsonFlag = False) -> None:
             memory = f"{format_bytes(board.flash_bytes)} flash, {format_bytes(board.ram_bytes)} RAM"
             clock = f"{board.clock_hz // 1_000_000} MHz"
             typer.echo(f"{board.name:20} {board.kind:9} {board.mcu:12} {clock:8} {memory}")
+    for fault in faulty_boards().values():
+        typer.echo(f"munas: left out: {fault.what}", err=True)
 
 
 @app.command("scan")

@@ -6,12 +6,14 @@ itself is never written to. Must not know of devices.
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import json
 import logging
 import re
 import shutil
 from collections.abc import Sequence
+from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,7 +93,7 @@ def run_platformio(
         **variables,
     }
     arguments = ["run", "-d", str(project), "-e", request.environment]
-    config = _configuration(project, folder, request.boards)
+    config = configuration(project, folder, request.boards)
     if config is not None:
         arguments += ["-c", str(config)]
     for target in targets:
@@ -142,15 +144,26 @@ def _has_boards(folder: Path | None) -> bool:
     return folder is not None and any(folder.glob("*.ini"))
 
 
-def _configuration(project: Path, folder: Path, boards: Path | None) -> Path | None:
+def configuration(project: Path, folder: Path, boards: Path | None) -> Path | None:
     """A platformio.ini that reads the person's own board files too; null where there are none."""
     if boards is None or not _has_boards(boards):
         return None
     text = (project / "platformio.ini").read_text()
-    own = f"extra_configs =\n  ../boards/*.ini\n  {boards}/*.ini"
+    # One that cannot be read would fail the build of every board.
+    files = "".join(f"\n  {path}" for path in sorted(boards.glob("*.ini")) if _is_readable(path))
+    own = f"extra_configs =\n  ../boards/*.ini{files}"
     path = folder / "platformio.ini"
     path.write_text(re.sub(r"^extra_configs = .*$", lambda _: own, text, flags=re.MULTILINE))
     return path
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether PlatformIO's parser takes the file."""
+    try:
+        ConfigParser(inline_comment_prefixes=("#", ";")).read_string(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return False
+    return True
 
 
 def build_error(environment: str, output: str, kept: Path) -> BuildError:

@@ -59,7 +59,7 @@ def examine(board: str | None = None) -> list[Check]:
     is no board's.
     """
     checks = [_python(), *map(_package, CORE), _golden(), *_extras(), *map(_tool, TOOLS)]
-    checks += [_fashion(), _writable(), *_ports()]
+    checks += [_fashion(), _writable(), *_ports(), *_board_files()]
     return [*checks, *_board(board)] if board else checks
 
 
@@ -146,6 +146,15 @@ def _board(name: str) -> list[Check]:
         wanted = [check for check in _extras() if check.name == "extra emulator"]
         return [*checks, *map(_required, wanted)]
     return [*checks, _required(_tool(TOOLS[1]))]
+
+
+def _board_files() -> list[Check]:
+    from munas.boards.registry import faulty_boards
+
+    return [
+        Check(f"board {name}", "optional", fault.what, fault.mend)
+        for name, fault in faulty_boards().items()
+    ]
 
 
 def _required(check: Check) -> Check:
