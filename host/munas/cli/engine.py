@@ -45,8 +45,15 @@ def install(
     from munas.errors import BadInputError
     from munas.firmware.engines import install_tflm
 
+    if engine == "aot":
+        raise BadInputError(
+            "The engine aot is a Python package.", "Install it with: pip install 'munas[aot]'"
+        )
     if engine != "tflm":
-        raise BadInputError(f"{engine!r} is not installed this way.", "pip install 'munas[aot]'")
+        raise BadInputError(
+            f"There is no engine {engine!r}.",
+            "There are tflm (munas engine install tflm) and aot (pip install 'munas[aot]').",
+        )
     show_progress()
     path = install_tflm(source, revision)
     if json:

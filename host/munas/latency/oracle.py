@@ -76,6 +76,13 @@ class Oracle:
     note: str | None = None
 
 
+# Keras' Flatten and Reshape ask for the shape at run time where the batch is not known.
+_UNKNOWN_BATCH = (
+    "Convert the model with a batch of 1, so that no shape is asked for at run time: in Keras, "
+    "keras.Input(shape, batch_size=1). "
+)
+
+
 def check_model(name: str, data: bytes) -> CheckedModel:
     """Raises ConvertError: not a .tflite file, damaged, float, several inputs, unknown operator."""
     model = load_model(data, name)
@@ -91,7 +98,8 @@ def check_model(name: str, data: bytes) -> CheckedModel:
         if kind not in TFLM_OPERATORS:
             raise ConvertError(
                 f"{name} has the operator {kind}, which no engine here runs.",
-                f"There are: {', '.join(sorted(TFLM_OPERATORS))}.",
+                _UNKNOWN_BATCH * (kind == "SHAPE")
+                + f"There are: {', '.join(sorted(TFLM_OPERATORS))}.",
             )
     _check_sizes(name, graph)
     _check_constants(name, model)

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,8 +43,6 @@ CORE = (
 EXTRAS = {
     "emulator": (("unicorn", "capstone", "numba"), "the emulated boards"),
     "aot": (("bakenn",), "the ahead-of-time engine"),
-    "ray": (("ray",), "searches on several machines"),
-    "baselines": (("optuna",), "baseline searches"),
 }
 TOOLS = (
     ("arm-none-eabi-gcc", "building firmware", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
@@ -58,8 +57,8 @@ def examine(board: str | None = None) -> list[Check]:
     With `board`, what that board type needs counts as needed. Raises BadInputError for a name that
     is no board's.
     """
-    checks = [_python(), *map(_package, CORE), _golden(), *_extras(), *map(_tool, TOOLS)]
-    checks += [_fashion(), _writable(), *_ports(), *_board_files()]
+    checks = [_python(), *map(_package, CORE), _golden(), *_extras(), _tflm(), *map(_tool, TOOLS)]
+    checks += [*_arm_libraries(), _fashion(), _writable(), *_ports(), *_board_files()]
     return [*checks, *_board(board)] if board else checks
 
 
@@ -120,6 +119,44 @@ def _tool(tool: tuple[str, str, str]) -> Check:
     return Check(name, "optional", f"for {use}; not found", mend)
 
 
+def _tflm() -> Check:
+    from munas.latency.engine import describe_engines
+
+    tflm = next(engine for engine in describe_engines() if engine["engine"] == "tflm")
+    if tflm["installed"]:
+        return Check("engine tflm", "ok", str(tflm["revision"]))
+    found = "its sources are not here (got when first used, where the network allows)"
+    return Check("engine tflm", "optional", found, str(tflm["get"]))
+
+
+# What a compiler without its libraries says of a file: the bare name.
+_ARM_LIBRARIES = (
+    ("libc_nano.a", "newlib for arm", "libnewlib-arm-none-eabi"),
+    ("libstdc++_nano.a", "libstdc++ for arm", "libstdc++-arm-none-eabi-newlib"),
+)
+
+
+def _arm_libraries() -> list[Check]:
+    """The compiler's libraries, which Debian has in packages of their own; none without it."""
+    compiler = shutil.which(TOOLS[0][0])
+    if compiler is None:
+        return []
+    checks = []
+    for file, name, package in _ARM_LIBRARIES:
+        asked = [compiler, "-mcpu=cortex-m4", "-mthumb", f"-print-file-name={file}"]
+        try:
+            done = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
+            found = done.stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):
+            found = ""
+        if Path(found).is_file():
+            checks.append(Check(name, "ok", os.path.realpath(found)))
+        else:
+            mend = f"apt-get install {package} (Debian), or your system's package of it"
+            checks.append(Check(name, "optional", f"for building firmware; no {file}", mend))
+    return checks
+
+
 def _fashion() -> Check:
     from munas.train import REGISTRY
 
@@ -141,7 +178,8 @@ def _board(name: str) -> list[Check]:
 
     board = find_board(name)
     found = f"{board.mcu}, {board.clock_hz // 1_000_000} MHz, {board.kind}"
-    checks = [Check(f"board {name}", "ok", found), _required(_tool(TOOLS[0]))]
+    checks = [Check(f"board {name}", "ok", found)]
+    checks += map(_required, (_tool(TOOLS[0]), *_arm_libraries()))
     if board.emulated:
         wanted = [check for check in _extras() if check.name == "extra emulator"]
         return [*checks, *map(_required, wanted)]
