@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -117,3 +120,19 @@ def test_closing_twice_ends_everything(tmp_path: Path):
     made.close()
     with pytest.raises(WorkerError):
         future.result(timeout=10)
+
+
+def test_folders_of_dead_processes_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    empty, telling, old = (tmp_path / f"munas-workers-{dead.pid}-{name}" for name in "abc")
+    alive = tmp_path / f"munas-workers-{os.getpid()}-d"
+    for folder in (empty, telling, old, alive):
+        folder.mkdir()
+        (folder / "worker-0.log").write_text("said" if folder in (telling, old) else "")
+    os.utime(old, (0, 0))
+    LocalExecutor(DIGITS, 1).close()
+    assert set(tmp_path.iterdir()) == {telling, alive}

@@ -86,6 +86,12 @@ def main() -> NoReturn:
         _fail(error, str(error), int(error.exit_code))
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))
+    except SystemExit as leave:
+        # Click and rich turn a reader that went away into a failure of their own.
+        if not isinstance(leave.__context__, BrokenPipeError):
+            raise
+        _close_pipe()
+        sys.exit(int(ExitCode.DONE))
     except BrokenPipeError:
         _close_pipe()
         sys.exit(int(ExitCode.DONE))

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class LocalExecutor:
         self.settings = settings
         self.tasks_per_worker = tasks_per_worker
         self.rss_limit_bytes = rss_limit_bytes
-        self.log_folder = log_folder or Path(tempfile.mkdtemp(prefix="munas-workers-"))
+        self.log_folder = log_folder or _own_log_folder()
         self._folder_is_ours = log_folder is None
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._closing = threading.Event()
@@ -107,6 +108,26 @@ class LocalExecutor:
         logs = self.log_folder.glob("*")
         if self._folder_is_ours and not any(log.stat().st_size for log in logs):
             shutil.rmtree(self.log_folder, ignore_errors=True)
+
+
+_LOGS = "munas-workers-"
+_KEPT_S = 7 * 24 * 3600.0
+
+
+def _own_log_folder() -> Path:
+    """A new folder that names this process; those that dead processes left behind are removed.
+
+    Logs that say something are kept for a week: a fault has named them.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_LOGS}*-*"):
+        pid = left.name.removeprefix(_LOGS).split("-")[0]
+        if not pid.isdecimal() or Path("/proc", pid).exists():
+            continue
+        with contextlib.suppress(OSError):  # another one sweeps too, or it is another person's
+            logged = any(log.stat().st_size for log in left.iterdir())
+            if not logged or time.time() - left.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_LOGS}{os.getpid()}-"))
 
 
 class _Slot(threading.Thread):
