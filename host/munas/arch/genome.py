@@ -237,7 +237,7 @@ class MlpArchitecture(Architecture):
 
 
 def _keys(value: Any, field: str, required: set[str], optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
-    _check(isinstance(value, dict), field, f"must be an object, not {type(value).__name__}")
+    _check(isinstance(value, dict), field, "must be an object of keys and values")
     unknown = sorted(set(value) - required - optional)
     _check(not unknown, field, f"unknown key{'s' * (len(unknown) > 1)} {', '.join(unknown)}")
     missing = sorted(required - set(value))

@@ -115,9 +115,7 @@ def _quantise(model: keras.Model, calibration: Images) -> bytes:
         with redirected(Path(os.devnull)):
             return bytes(converter.convert())
     except Exception as error:
-        raise ConvertError(
-            f"TensorFlow could not convert the model: {type(error).__name__}: {error}"
-        ) from error
+        raise ConvertError(f"TensorFlow could not convert the model: {error}") from error
 
 
 def _canonical(architecture: Architecture, data: bytes) -> Int8Model:

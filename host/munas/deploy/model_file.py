@@ -46,9 +46,9 @@ def load_model(data: bytes, origin: str) -> Any:
         _check_indices(model)
     except ConvertError:
         raise
-    except Exception as error:  # the reader fails in many ways on damaged offsets
+    except Exception:  # the reader fails in many ways on damaged offsets
         raise ConvertError(
-            f"{origin} is damaged: {type(error).__name__} while reading it.",
+            f"{origin} is damaged: it cannot be read to its end.",
             "Convert or copy the model again.",
         ) from None
     return model

@@ -107,9 +107,9 @@ def check_model(name: str, data: bytes) -> CheckedModel:
         _check_operator(name, kind, operator)
     try:
         read = read_graph(model)
-    except Exception as error:  # a damaged file has many ways to contradict itself
+    except Exception:  # a damaged file has many ways to contradict itself
         raise ConvertError(
-            f"{name} is damaged: {type(error).__name__} while reading its operators.",
+            f"{name} is damaged: its operators contradict each other.",
             "Convert or copy the model again.",
         ) from None
     return CheckedModel(

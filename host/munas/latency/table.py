@@ -21,7 +21,7 @@ def summary(found: Measurement) -> str:
     where = ", ".join(filter(None, (found.board, found.engine)))
     if found.error is not None:
         mend = f"\n  {found.error['mend']}" if found.error.get("mend") else ""
-        return f"{found.model} ({where}): {found.error['name']}: {found.error['message']}{mend}"
+        return f"{found.model} ({where}): {found.error['message']}{mend}"
     assert found.cycles is not None
     assert found.latency_us is not None
     error = found.model_error_percent

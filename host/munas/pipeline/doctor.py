@@ -79,7 +79,7 @@ def _guarded(name: str, look: Callable[[], str], state: State) -> Check:
     except MunasError as error:
         return Check(name, state, error.what, error.mend)
     except Exception as error:
-        return Check(name, state, f"{type(error).__name__}: {error}", "pip install munas")
+        return Check(name, state, f"it does not load: {error}", "pip install munas")
 
 
 def _golden() -> Check:
