@@ -12,6 +12,7 @@ from munas.errors import ConvertError, ExitCode, ImplausibleError, InfeasibleErr
 from munas.latency.command import Outcome, Request, parse_repeats
 from munas.latency.engine import EngineChoice
 from munas.latency.measure import Measurer
+from munas.latency.measurement import StandIn
 from munas.latency.table import summary
 from munas.link.client import Client
 from munas.link.faults import BoardCrashError
@@ -259,3 +260,14 @@ def test_every_model_after_the_first_starts_from_a_restart(monkeypatch: pytest.M
         for _ in range(3):
             measuring.measure(MODEL)
     assert len(restarts) == 2
+
+
+def test_cycles_are_taken_at_the_clock_of_the_board_that_is_stood_for() -> None:
+    with measurer(SimulatedBoard()) as measuring:
+        own = measuring.measure(MODEL)
+    with measurer(SimulatedBoard(), stands_for=StandIn("nucleo_x", 60_000_000)) as measuring:
+        found = measuring.measure(MODEL)
+    assert (found.board, found.stands_for) == ("simulated", "nucleo_x")
+    assert (found.cycles, found.clock_hz) == (own.cycles, 60_000_000)
+    assert found.latency_us == round(own.cycles / 60)  # type: ignore[operator]
+    assert found.as_dict()["stands_for"] == "nucleo_x"

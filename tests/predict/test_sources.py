@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from munas.cost import cost
 from munas.errors import InfrastructureError
 from munas.experiment import Experiment, parse_experiment
 from munas.latency import MacProvider
+from munas.latency.engine import EngineChoice
+from munas.latency.measurement import StandIn
 from munas.latency.predict import PredictedProvider, Predictor, PredictorError, keep, load
 from munas.latency.predict.files import user_data_root
 from munas.pipeline import sources
@@ -117,3 +120,59 @@ def test_a_damaged_one_stops_only_who_asked_for_it(
         provider_for(experiment(source="predicted"))
     assert isinstance(provider_for(experiment())[0], MacProvider)
     assert "passed over" in caplog.text
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulator and one engine are at hand."""
+    engine = EngineChoice("tflm", "cmsis-nn", None, "it is installed")
+    monkeypatch.setattr(sources, "absent_packages", lambda _extra: [])
+    monkeypatch.setattr(sources.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("munas.latency.engine.choose_engine", lambda _board, _wanted: engine)
+
+
+@pytest.mark.usefixtures("emulator")
+def test_a_twin_with_another_clock_measures_at_the_target_s() -> None:
+    for requested in ("auto", "measured"):
+        _, choice = provider_for(experiment(board="nucleo_f401re", source=requested))
+        assert choice.board == "emulated_stm32f405"
+        assert choice.stands_for == StandIn("nucleo_f401re", 84_000_000)
+        assert choice.reason.startswith(
+            "emulated_stm32f405 stands for nucleo_f401re; cycles taken at its 84 MHz"
+        )
+    assert sources.measured_choice("nucleo_f446re").stands_for == StandIn(
+        "nucleo_f446re", 180_000_000
+    )
+    same = provider_for(experiment(board="nucleo_l4r5zi"))[1]
+    assert "stands for nucleo_l4r5zi; engine" in same.reason
+    itself = provider_for(experiment(board="emulated_stm32f405"))[1]
+    assert itself.stands_for is None and "emulates STM32F405" in itself.reason
+
+
+def test_what_was_fitted_on_emulation_predicts_at_the_target_s_clock(
+    predictor: Predictor, drawn: Any
+) -> None:
+    keep(with_source(predictor, "emulated", "emulated_stm32f405"))
+    architecture = drawn(1)[0]
+    costs = cost(architecture)
+    for board, megahertz in (("nucleo_f401re", 84), ("emulated_stm32f405", 168)):
+        provider, choice = provider_for(experiment(board=board, source="predicted"))
+        latency = provider.read(architecture, costs, None).latency
+        assert latency.latency_us == pytest.approx(latency.cycles / megahertz, abs=1)  # type: ignore[operator]
+        assert provider.screened_us(costs) == latency.latency_us
+        assert ("cycles taken at its 84 MHz" in choice.reason) == (board == "nucleo_f401re")
+
+
+@pytest.mark.usefixtures("emulator")
+def test_what_spares_measurements_predicts_at_the_clock_that_is_measured_at(
+    predictor: Predictor, drawn: Any
+) -> None:
+    keep(with_source(predictor, "emulated", "emulated_stm32f405"))
+    costs = cost(drawn(1)[0])
+    found = {}
+    for board in ("nucleo_f401re", "emulated_stm32f405"):
+        wanted = experiment(board=board, source="measured", measure="undecided")
+        reading = provider_for(wanted)[0].spared(costs)
+        assert reading is not None and reading.latency.latency_us is not None
+        found[board] = reading.latency.latency_us
+    assert found["nucleo_f401re"] == pytest.approx(2 * found["emulated_stm32f405"], abs=2)

@@ -18,6 +18,7 @@ from munas.study.memory import analyse_memory
 from munas.study.operators import WITH_MACS, OperatorKind, cycles_of, makeup_of
 from munas.study.points import Failure, Point, SeriesKey
 from munas.study.verdict import Grade
+from munas.study.words import board_line
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TOP = {
@@ -327,3 +328,11 @@ def test_golden(points_like: MakePoints) -> None:
     for name, value in golden.items():
         near = pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
         assert found[name] == near, name
+
+
+def test_a_board_that_stands_for_another_names_it(points_like: MakePoints) -> None:
+    own = analyse(points_like(30)).series[0]
+    twin = analyse(points_like(30, stands_for="nucleo_f401re", clock_hz=84_000_000)).series[0]
+    assert "stands_for" not in own.as_json()
+    assert twin.as_json()["stands_for"] == "nucleo_f401re"
+    assert board_line(twin).endswith("emulated_x with tflm for nucleo_f401re, 84 MHz")

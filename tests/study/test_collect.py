@@ -18,7 +18,7 @@ from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import StudyExperiment, parse_study
 from munas.latency.engine import EngineChoice
 from munas.latency.measured import CanaryMovedError
-from munas.latency.measurement import Measurement
+from munas.latency.measurement import Measurement, StandIn
 from munas.store import Ledger
 from munas.study.collect import GROUP, Collector, time_by_stage
 from munas.study.setup import Series, architectures, open_ledger, plan
@@ -272,3 +272,12 @@ def test_a_board_and_its_twin_are_one_series(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(BadInputError, match="names emulated_stm32l4r5 twice"):
         plan(experiment(boards=["emulated_stm32l4r5", "nucleo_l4r5zi"]))
+
+
+def test_a_series_for_one_target_is_not_gone_on_with_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    for_one = replace(series(), stands_for=StandIn("nucleo_x", 84_000_000))
+    collect(path, for_one)
+    collect(path, for_one)
+    with pytest.raises(BadInputError, match="was measured for nucleo_x, not for b1"):
+        collect(path, series())

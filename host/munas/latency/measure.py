@@ -33,7 +33,7 @@ from munas.firmware.image import FirmwareImage
 from munas.latency.batches import Model, batches
 from munas.latency.blame import models_fault
 from munas.latency.engine import EngineChoice
-from munas.latency.measurement import Measurement, OperatorCost
+from munas.latency.measurement import Measurement, OperatorCost, StandIn
 from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
 from munas.latency.probes import PREPARE_S, check_clock, smallest_arena
 from munas.latency.repeats import Repeats, Samples, take
@@ -59,6 +59,7 @@ class Measurer:
     `repeats` is a number or "auto"; `per_operator` adds one profiled inference; `minimal_arena`
     searches the smallest arena that works. A model that answers wrongly is a failed measurement,
     unless `keep_wrong`: it is then one with `outputs_match` false, for those who compare answers.
+    `stands_for` is the board whose place `board` takes, if any.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Measurer:
         image: FirmwareImage | None = None,
         build_image: Callable[[BuildRequest], FirmwareImage] = build,
         session: Session | None = None,
+        stands_for: StandIn | None = None,
     ) -> None:
         self.board = board
         self.engine = engine
@@ -82,6 +84,7 @@ class Measurer:
         self._keep_wrong = keep_wrong
         self._given = image
         self._build = build_image
+        self._stands_for = stands_for
         self._image: FirmwareImage | None = None
         self._session = session or Session(board)
         self._clock_checked = board.capabilities.source != "silicon"
@@ -183,6 +186,7 @@ class Measurer:
             engine=self._engine_name(),
             source=self.board.capabilities.source,
             error=error.as_dict(),
+            stands_for=self._stands_for.board if self._stands_for else None,
         )
 
     def _engine_name(self) -> str | None:
@@ -363,7 +367,7 @@ class Measurer:
         self, entry: _Checked, samples: Samples, prepared: Prepared, slot: Slot, **found: Any
     ) -> Measurement:
         identity, abilities = self._session.identity, self.board.capabilities
-        clock = identity.clock_hz
+        clock = self._stands_for.clock_hz if self._stands_for else identity.clock_hz
         exact = abilities.deterministic
         half_width = 0.0 if exact else samples.half_width
         resident = slot is not Slot.IMAGE
@@ -394,6 +398,7 @@ class Measurer:
             weights_region=identity.slot_region(slot),
             placement=_PLACEMENTS[slot],
             oracle_note=entry.oracle.note,
+            stands_for=self._stands_for.board if self._stands_for else None,
             **found,
         )
 

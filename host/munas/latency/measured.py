@@ -13,6 +13,7 @@ from munas.cost import Cost
 from munas.errors import ImplausibleError
 from munas.latency.engine import EngineChoice
 from munas.latency.measure import Measurer
+from munas.latency.measurement import StandIn
 from munas.latency.provider import Reading
 from munas.units import LatencySource
 
@@ -44,11 +45,18 @@ class MeasuredProvider:
     needs_model = True
     predictor_sha256: str | None = None
 
-    def __init__(self, board: str, source: LatencySource, engine: EngineChoice) -> None:
+    def __init__(
+        self,
+        board: str,
+        source: LatencySource,
+        engine: EngineChoice,
+        stands_for: StandIn | None = None,
+    ) -> None:
         self.board: str | None = board
         self.source = source
         self.engine: str | None = engine.name
         self._choice = engine
+        self._stands_for = stands_for
         self._name = board
         self._stack = ExitStack()
         self._measurer: Measurer | None = None
@@ -103,7 +111,8 @@ class MeasuredProvider:
     def _open(self) -> Measurer:
         board = open_board(self._name)
         self._stack.callback(board.close)
-        self._measurer = self._stack.enter_context(Measurer(board, self._choice, per_operator=True))
+        measurer = Measurer(board, self._choice, per_operator=True, stands_for=self._stands_for)
+        self._measurer = self._stack.enter_context(measurer)
         return self._measurer
 
     def _check_canary(self, measurer: Measurer) -> None:

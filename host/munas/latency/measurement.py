@@ -9,6 +9,17 @@ from munas.units import Latency, LatencySource, Memory, MemorySource
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """The board that an emulated one takes the place of; cycles become microseconds at its clock.
+
+    The emulated core models no flash stalls, so its cycles do not depend on the clock.
+    """
+
+    board: str
+    clock_hz: int
+
+
+@dataclass(frozen=True)
 class OperatorCost:
     """One operator in execution order. `cycles` includes what taking its time costs."""
 
@@ -21,7 +32,8 @@ class OperatorCost:
 class Measurement:
     """One measurement, or what went wrong with it (`error`, the values then null).
 
-    Cycles are of the core clock `clock_hz`. On an emulated board they are a model's, without flash
+    Cycles are of the core clock `clock_hz`: that of the board `stands_for`, where an emulated one
+    takes the place of another. On an emulated board they are a model's, without flash
     stalls, and off by about `model_error_percent` (null where that was never checked).
     `cycles_samples` are raw and include the few cycles that reading the counter costs. `ci95_us` is
     the half-width of the 95 % confidence interval of the mean. Arena head and tail are null for an
@@ -63,12 +75,14 @@ class Measurement:
     oracle_note: str | None = None
     operators: tuple[OperatorCost, ...] = field(default=())
     error: dict[str, str] | None = None
+    stands_for: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form; `oracle_note` only where there was no oracle."""
+        """The JSON form; `oracle_note` and `stands_for` only where there is one."""
         document = asdict(self)
-        if self.oracle_note is None:
-            del document["oracle_note"]
+        for name in ("oracle_note", "stands_for"):
+            if document[name] is None:
+                del document[name]
         return document
 
     def latency(self, macs: int) -> Latency:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from munas.errors import InfrastructureError
+from munas.latency.measurement import StandIn
 from munas.units import MEASURED, LatencySource
 
 Requested = Literal["auto", "measured", "predicted", "mac"]
@@ -26,13 +27,15 @@ Requested = Literal["auto", "measured", "predicted", "mac"]
 class Choice:
     """A source, the board that its values are for, and why it was taken (one sentence).
 
-    `trained_on` is what a predictor was fitted on; null for other sources.
+    `trained_on` is what a predictor was fitted on; null for other sources. `stands_for` is the
+    board that was asked for, where an emulated one measures in its place.
     """
 
     source: LatencySource
     board: str
     reason: str
     trained_on: LatencySource | None = None
+    stands_for: StandIn | None = None
 
 
 class Surroundings(Protocol):

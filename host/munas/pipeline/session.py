@@ -71,6 +71,7 @@ def start(
         "latency_source": choice.source.value,
         "latency_reason": choice.reason,
         "board": choice.board,
+        "target": experiment.latency.board,
         "engine": provider.engine,
         "predictor_sha256": provider.predictor_sha256,
         "mac_model": estimate and asdict(estimate),

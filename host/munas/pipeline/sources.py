@@ -13,6 +13,7 @@ from munas.boards.types import BoardType
 from munas.errors import InfrastructureError, MunasError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
+from munas.latency.measurement import StandIn
 from munas.pipeline.doctor import absent_packages
 from munas.units import MEASURED, LatencySource
 
@@ -51,10 +52,16 @@ class _ThisMachine:
         from munas.latency.predict import provenance
 
         found = self.find_predictor(board, trained_on)
-        return found and provenance(*found)
+        if found is None:
+            return None
+        of = found[0].conditions.board
+        return provenance(*found) + ("" if of == board else f"; {_standing(of, find_board(board))}")
 
     def find_predictor(self, board: str, trained_on: LatencySource) -> tuple[Predictor, str] | None:
-        """The predictor of the board, or of the emulated one that stands for it, and its hash."""
+        """The predictor of the board, or of the emulated one that stands for it, and its hash.
+
+        One that was fitted on emulation predicts at the clock of `board`.
+        """
         from munas.latency.predict import PredictorError, find
 
         target = find_board(board)
@@ -63,12 +70,15 @@ class _ThisMachine:
                 return None
             board = target.twin
         try:
-            return find(board, self._engine, trained_on, self._predictor)
+            found = find(board, self._engine, trained_on, self._predictor)
         except PredictorError as error:
             if self._asked:
                 raise
             log.warning("A predictor is passed over: %s", error.what)
             return None
+        if found is None or trained_on is not LatencySource.EMULATED:
+            return found
+        return found[0].at_clock(target.clock_hz), found[1]
 
     def emulated(self, board: str) -> tuple[str | None, str]:
         found = find_board(board)
@@ -79,7 +89,16 @@ class _ThisMachine:
             return None, f"{name} needs pip install 'munas[emulator]'"
         if shutil.which("arm-none-eabi-gcc") is None:
             return None, f"{name} needs arm-none-eabi-gcc to build its firmware"
-        return name, f"{name} emulates {find_board(name).mcu}"
+        emulates = f"{name} emulates {found.mcu}"
+        return name, emulates if found.emulated else _standing(name, found)
+
+
+def _standing(name: str, target: BoardType) -> str:
+    """In words that the emulated board `name` takes the place of `target`, and at which clock."""
+    words = f"{name} stands for {target.name}"
+    if find_board(name).clock_hz != target.clock_hz:
+        words += f"; cycles taken at its {target.clock_hz / 1e6:g} MHz"
+    return words
 
 
 def provider_for(
@@ -104,7 +123,9 @@ def provider_for(
     here = _ThisMachine(wanted, predictor, asked=asked)
     if predictor is not None:
         _require_predictor(here, section.board, predictor)
-    choice = choose(section.source, section.board, here, only=source, after=after)
+    choice = _with_target(
+        choose(section.source, section.board, here, only=source, after=after), board
+    )
     if choice.trained_on is not None:
         return _predicting(here, choice)
     if choice.source in MEASURED:
@@ -120,13 +141,20 @@ def provider_for(
             choice = Choice(LatencySource.MAC, section.board, reason)
         else:
             reason = f"{choice.reason}; engine {chosen.name}: {chosen.reason}"
-            choice = Choice(choice.source, choice.board, reason)
-            provider = MeasuredProvider(choice.board, choice.source, chosen)
+            choice = replace(choice, reason=reason)
+            provider = MeasuredProvider(choice.board, choice.source, chosen, choice.stands_for)
             goes_on = source is not None
             if section.measure == "undecided" and not (goes_on and predictor is None):
-                return _sparing(experiment, provider, choice, predictor)
+                return _sparing(experiment, provider, choice, predictor, board.clock_hz)
             return provider, choice
     return MacProvider(board=section.board, model=mac_model_of(board)), choice
+
+
+def _with_target(choice: Choice, target: BoardType) -> Choice:
+    """The choice, with the board that was asked for where an emulated one measures instead."""
+    if choice.source is not LatencySource.EMULATED or choice.board == target.name:
+        return choice
+    return replace(choice, stands_for=StandIn(target.name, target.clock_hz))
 
 
 def _require_predictor(here: _ThisMachine, board: str, sha256: str) -> None:
@@ -148,7 +176,11 @@ def _predicting(here: _ThisMachine, choice: Choice) -> tuple[LatencyProvider, Ch
 
 
 def _sparing(
-    experiment: Experiment, measured: MeasuredProvider, choice: Choice, predictor: str | None
+    experiment: Experiment,
+    measured: MeasuredProvider,
+    choice: Choice,
+    predictor: str | None,
+    clock_hz: int,
 ) -> tuple[LatencyProvider, Choice]:
     """`measured`, spared by the predictor of its board, engine and source where there is one."""
     from munas.latency.predict import SparingProvider, find, provenance
@@ -158,8 +190,10 @@ def _sparing(
         reason = f"{choice.reason}; all are measured, there is no predictor to spare any"
         return measured, replace(choice, reason=reason)
     reason = f"{choice.reason}; what is undecided is measured, by a predictor {provenance(*found)}"
-    bound_us = experiment.bounds.latency_us
-    return SparingProvider(measured, *found, bound_us), replace(choice, reason=reason)
+    bound_us, (fitted, digest) = experiment.bounds.latency_us, found
+    if choice.source is LatencySource.EMULATED:
+        fitted = fitted.at_clock(clock_hz)
+    return SparingProvider(measured, fitted, digest, bound_us), replace(choice, reason=reason)
 
 
 def measured_choice(board: str) -> Choice:
@@ -167,7 +201,7 @@ def measured_choice(board: str) -> Choice:
 
     Raises InfrastructureError where neither is at hand.
     """
-    return choose("measured", board, _ThisMachine())
+    return _with_target(choose("measured", board, _ThisMachine()), find_board(board))
 
 
 def mac_model_of(board: BoardType) -> MacModel | None:

@@ -48,7 +48,8 @@ def latency_sentence(identity: Mapping[str, Any]) -> str:
     source = str(identity.get("latency_source", "not recorded"))
     reason = identity.get("latency_reason")
     because = f", because {reason}" if reason else ""
-    board, engine = identity.get("board"), identity.get("engine")
+    board = identity.get("target") or identity.get("board")
+    engine = identity.get("engine")
     target = f" Target board: {board}{f', engine {engine}' if engine else ''}." if board else ""
     return f"Latency: {source}{because}. {_LATENCY.get(source, '')}{target}".replace(" .", ".")
 

@@ -55,6 +55,11 @@ class SeriesResult:
     def source(self) -> str:
         return str(self.provenance["source"])
 
+    @property
+    def stands_for(self) -> str | None:
+        """The board in whose place an emulated one measured, if any."""
+        return self.points[0].stands_for
+
     def as_json(self) -> dict[str, Any]:
         """The keys of interfaces that scripts rely on, and more beside them."""
         relation = self.relation
@@ -70,6 +75,7 @@ class SeriesResult:
             "too_few": too_few(self.n),
             "failed": dict(self.failed),
             **self.provenance,
+            **({"stands_for": self.stands_for} if self.stands_for else {}),
             "residuals": self.residuals.as_json(),
             "operators": self.operators.as_json(),
             "memory": None if self.memory is None else self.memory.as_json(),

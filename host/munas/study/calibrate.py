@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -115,7 +115,8 @@ def calibrate(
     same request goes on.
     """
     experiment = parse_study(_experiment(request), "munas calibrate")
-    series = plan(experiment)[0]
+    # The predictor's cycles are its board's; those who use it take them at their target's clock.
+    series = replace(plan(experiment)[0], stands_for=None)
     pool = list(architectures(experiment))
     path = request.ledger or default_ledger(series)
     with ExitStack() as stack:

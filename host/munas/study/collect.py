@@ -63,7 +63,7 @@ def open_measurer(one: Series) -> Iterator[Measurer]:
     """The series' board, held while the context lasts."""
     with (
         closing(open_board(one.board)) as board,
-        Measurer(board, one.engine, per_operator=True) as measurer,
+        Measurer(board, one.engine, per_operator=True, stands_for=one.stands_for) as measurer,
     ):
         yield measurer
 
@@ -101,6 +101,8 @@ class Collector:
 
     def run(self, drawn: Sequence[Drawn]) -> Progress:
         """Measure `drawn` on every series; candidate numbers count from 1 in its order."""
+        for one in self.series:
+            self._require_target(one)
         candidates = self._admit(drawn)
         progress = Progress(len(candidates) * len(self.series))
         progress.done = sum(len(self._done[one.key]) for one in self.series)
@@ -253,7 +255,8 @@ class Collector:
         before = self._begun.get(one.key)
         if before is None:
             self._begun[one.key] = now
-            detail = {"board": one.board, "engine": one.engine.name, **now}
+            target = one.stands_for and one.stands_for.board
+            detail = {"board": one.board, "engine": one.engine.name, "stands_for": target, **now}
             self.ledger.add_event(EventRow(kind="series-begun", detail=detail))
             return
         for name, value in now.items():
@@ -264,6 +267,17 @@ class Collector:
                     "Restore it and go on, or begin a new --ledger: points of both cannot be one "
                     "series.",
                 )
+
+    def _require_target(self, one: Series) -> None:
+        """Raises BadInputError where the series was begun for another target than now."""
+        before = self._begun.get(one.key)
+        target = one.stands_for and one.stands_for.board
+        if before is not None and before.get("stands_for", target) != target:
+            raise BadInputError(
+                f"What {self.ledger.path} holds of {one.board} was measured for "
+                f"{before['stands_for'] or one.board}, not for {target or one.board}.",
+                "Go on with that board, or begin a new --ledger: their clocks may differ.",
+            )
 
     def _check_canary(
         self,

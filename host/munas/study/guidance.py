@@ -123,7 +123,7 @@ def _measure_picks(run: Run) -> None:
         with closing(open_board(choice.board)) as board:
             engine = choose_engine(board.type, run.experiment.latency.engine or "auto")
             named = [(str(n), ledger.get_artifact(str(models[n]))) for n in wanted]
-            with Measurer(board, engine) as measurer:
+            with Measurer(board, engine, stands_for=choice.stands_for) as measurer:
                 for number, found in zip(wanted, measurer.measure_all(named), strict=True):
                     ledger.add_measurement(
                         MeasurementRow(

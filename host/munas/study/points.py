@@ -61,6 +61,10 @@ class Point:
         return self._text("unit")
 
     @property
+    def stands_for(self) -> str | None:
+        return self._text("stands_for")
+
+    @property
     def source(self) -> str:
         return str(self.measurement["source"])
 

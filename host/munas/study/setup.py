@@ -13,6 +13,7 @@ from munas.cost import Cost
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
 from munas.latency.engine import EngineChoice, choose_engine
+from munas.latency.measurement import StandIn
 from munas.pipeline.executor import LocalExecutor
 from munas.pipeline.session import default_workers
 from munas.pipeline.sources import measured_choice
@@ -23,12 +24,13 @@ from munas.study.sample import PAPER_LIMIT_BYTES, Drawn, paper, stratified
 
 @dataclass(frozen=True)
 class Series:
-    """One board (a type) with one engine, and why they were chosen."""
+    """One board (a type) with one engine, why they were chosen, and what it stands for, if so."""
 
     board: str
     engine: EngineChoice
     source: str
     reason: str
+    stands_for: StandIn | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -60,7 +62,9 @@ def plan(experiment: StudyExperiment) -> list[Series]:
         wanted = experiment.study.engines or (experiment.latency.engine or "auto",)
         for requested in wanted:
             engine = choose_engine(board, requested)
-            series = Series(choice.board, engine, choice.source.value, choice.reason)
+            series = Series(
+                choice.board, engine, choice.source.value, choice.reason, choice.stands_for
+            )
             if series.key in found:
                 raise BadInputError(
                     f"The study names {choice.board} twice: {name} is measured on it too.",

@@ -9,9 +9,10 @@ from munas.study.analysis import SeriesResult
 
 
 def board_line(series: SeriesResult) -> str:
-    """Source, board, engine and clock in one line."""
+    """Source, board, engine and clock in one line; also the board that another stands for."""
     found = series.provenance
-    return f"{source_of(series)}: {series.key}, {int(found['clock_hz']) / 1e6:g} MHz"
+    for_it = f" for {series.stands_for}" if series.stands_for else ""
+    return f"{source_of(series)}: {series.key}{for_it}, {int(found['clock_hz']) / 1e6:g} MHz"
 
 
 def source_of(series: SeriesResult) -> str:

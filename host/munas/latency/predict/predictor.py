@@ -9,7 +9,7 @@ operators that are predicted badly, and where they lie outside what was measured
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,10 @@ class Predictor:
     @property
     def n(self) -> int:
         return int(self.actual.size)
+
+    def at_clock(self, clock_hz: int) -> Predictor:
+        """The same cycles, taken to be those of a core at this clock."""
+        return replace(self, conditions=replace(self.conditions, clock_hz=clock_hz))
 
     def predict(self, costs: Cost) -> Prediction:
         """The cycles of a network by its costs (mode `deployed`)."""
