@@ -99,3 +99,33 @@ def test_a_port_that_does_not_open_is_said_at_once(monkeypatch: pytest.MonkeyPat
         with pytest.raises(TransportError, match="no permission"):
             session.start(simulated_image())
         assert session.recoveries == []
+
+
+def test_a_board_that_ended_between_two_pieces_of_work_is_flashed_anew(
+    session: Session, board: SimulatedBoard
+) -> None:
+    board.close()  # as an emulator's process does that ends
+    session.start(simulated_image())
+    assert board.flashed == 2
+    assert session.attempt(stats).fault_kind == 0
+
+
+def test_an_emulated_board_is_not_to_be_plugged_in(session: Session, board: SimulatedBoard) -> None:
+    board.device.inject(Trouble.DROP_REQUEST, count=10_000)
+    for _ in range(2):
+        with pytest.raises(QuarantinedError) as lost:
+            session.attempt(stats)
+        assert "Unplug" not in lost.value.mend and "emulator" in lost.value.mend
+
+
+def test_a_board_file_with_another_clock_than_the_firmware_s_is_refused() -> None:
+    board = SimulatedBoard()
+    board.type = board.type.model_copy(update={"clock_hz": 99_000_000})
+    with Session(board) as session:
+        for _ in range(2):
+            with pytest.raises(QuarantinedError, match=r"120,000,000 Hz.*= 99,000,000") as fault:
+                session.start(simulated_image())
+            assert "120000000" in fault.value.mend
+    board.type = board.type.model_copy(update={"kind": "physical"})
+    with Session(board) as session:
+        session.start(simulated_image())

@@ -80,6 +80,20 @@ def test_a_run_that_goes_on_keeps_its_source():
         choose("auto", "b", Around(), only=LatencySource.EMULATED)
 
 
+def test_what_takes_a_lost_board_s_place_says_so():
+    around = Around(emulated=True)
+    lost = choose("auto", "b", around, after=LatencySource.EMULATED)
+    assert (lost.source, lost.reason) == ("mac", "twin was lost")
+    lost = choose("auto", "b", Around(attached=True, emulated=True), after=LatencySource.SILICON)
+    assert (lost.source, lost.reason) == ("emulated", "b was lost; twin emulates it")
+
+
+def test_the_engine_of_a_missing_predictor_stands_in_message_and_command():
+    with pytest.raises(InfrastructureError, match="for b with the engine aot") as fault:
+        choose("predicted", "b", Around(), engine="aot")
+    assert fault.value.mend.endswith("--board b --engine aot")
+
+
 def test_mac_model_in_microseconds():
     assert MacModel(40_000, 6.0, 120_000_000).latency_us(1_000_000) == 50_333
 

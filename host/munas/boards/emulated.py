@@ -5,6 +5,7 @@ Must not know Unicorn, nor the messages on the line.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -19,10 +20,12 @@ from munas.emulator import (
     EmulatorProcess,
     spawn,
 )
-from munas.errors import BadInputError, FlashError, TransportError
+from munas.errors import BadInputError, FlashError, InfrastructureError, TransportError
 from munas.firmware.image import FirmwareImage
 from munas.link.client import Identity
 from munas.link.transport import SerialTransport
+
+log = logging.getLogger(__name__)
 
 
 class EmulatedBoard:
@@ -53,8 +56,13 @@ class EmulatedBoard:
         check_image(image, self.type)
         if self._process is not None and self._process.alive and self._image == image:
             return
+        if self._process is not None and not self._process.alive:
+            log.warning("The emulator of %s had ended and is started anew.", self.type.name)
         self.close()
-        self._process = spawn(self._parameters, image.elf, self._transport)
+        try:
+            self._process = spawn(self._parameters, image.elf, self._transport)
+        except InfrastructureError as error:
+            raise FlashError(error.what, error.mend) from error
         self._image = image
 
     def open(self) -> SerialTransport:
@@ -93,6 +101,7 @@ class EmulatedBoard:
             )
         if not self._process.alive:
             raise TransportError(
-                f"The emulator of {self.type.name} has ended.", "Flash the image again."
+                f"The emulator of {self.type.name} has ended.",
+                "Start it again; if it ends again, see what memory is free, and munas doctor.",
             )
         return self._process

@@ -35,12 +35,20 @@ _T = TypeVar("_T")
 
 _LINE_FAULTS = (TransportError, DeadlineError, BoardCrashError, BoardRestartedError)
 _RESET_S = 2.0
+_EMULATOR_MEND = (
+    "Go on, or start again: the emulator then starts anew. If it ends again, see what memory is "
+    "free, and munas doctor."
+)
 
 
 class QuarantinedError(InfrastructureError):
     """The board did not come back by any step of the ladder; nothing more is asked of it."""
 
     name = "quarantined"
+
+
+class WrongClockError(QuarantinedError):
+    """An emulated board's firmware runs at another clock than its board file says."""
 
 
 # What says that the board itself is gone, not that one piece of work on it failed.
@@ -97,19 +105,23 @@ class Session:
         return self._identity
 
     def start(self, image: FirmwareImage | None) -> Identity:
-        """Flash `image` (null: take the firmware that runs) and greet it, climbing if need be."""
+        """Flash `image` (null: take the firmware that runs) and greet it, climbing if need be.
+
+        A board that runs that very image is not flashed again; an emulator that has ended is.
+        """
         self._refuse_quarantined()
-        if image is not None and image != self._image:
-            self._hang_up()
+        self._hang_up()
+        if image is not None:
             self.board.flash(image)
         self._image = image
-        self._hang_up()
         # A port that does not open (no permission, in use) is nothing that the ladder mends.
         try:
             self._client = Client(self.board.open(), self._log_frames)
         except TransportError as error:
             raise UnreachableError(error.what, error.mend) from error
-        return self._climb_until(self._hello)
+        identity = self._climb_until(self._hello)
+        self._require_clock(identity)
+        return identity
 
     def fresh(self) -> None:
         """Restart the firmware, so that nothing of what ran before is left, and greet it."""
@@ -139,6 +151,8 @@ class Session:
 
     def _recover(self, error: MunasError) -> None:
         log.warning("%s: %s", self.board.type.name, error.what)
+        if isinstance(error, TransportError):
+            error.mend = self._mend(error, "and start anew.")
         self._climb_until(self._hello, first=error)
 
     def _climb_until(
@@ -164,15 +178,34 @@ class Session:
         self._quarantine = why
         raise QuarantinedError(
             f"{self.board.type.name} did not come back: {why.what}",
-            why.mend or "Unplug it, plug it in again, and see munas boards scan.",
+            self._mend(why, "and see munas boards scan."),
         ) from last
 
     def _refuse_quarantined(self) -> None:
         if self._quarantine is not None:
             raise QuarantinedError(
                 f"{self.board.type.name} is quarantined: {self._quarantine.what}",
-                "Unplug it, plug it in again, and start anew.",
+                self._mend(self._quarantine, "and start anew."),
             )
+
+    def _mend(self, fault: MunasError, then: str) -> str:
+        """What helps against a fault that the ladder did not mend."""
+        if self.board.type.emulated and isinstance(fault, _LINE_FAULTS):
+            return _EMULATOR_MEND  # nothing is to be plugged in
+        return fault.mend or f"Unplug it, plug it in again, {then}"
+
+    def _require_clock(self, identity: Identity) -> None:
+        """Raises WrongClockError; a physical board may rightly be slower than its type."""
+        board = self.board.type
+        if not board.emulated or identity.clock_hz == board.clock_hz:
+            return
+        self._quarantine = WrongClockError(
+            f"The firmware of {board.name} runs at {identity.clock_hz:,} Hz; its board file says "
+            f"custom_munas_clock_hz = {board.clock_hz:,}.",
+            f"Correct {board.path} to {identity.clock_hz}; to have cycles taken at another clock, "
+            "write a board file of a physical board that has this one as its custom_munas_twin.",
+        )
+        raise self._quarantine
 
     def _greet(self) -> Identity:
         self._hang_up()

@@ -58,9 +58,11 @@ def choose(
     *,
     only: LatencySource | None = None,
     after: LatencySource | None = None,
+    engine: str | None = None,
 ) -> Choice:
     """Decide once.
 
+    `engine` is the one that was asked for, if any, and stands in messages alone.
     `only` holds a run that goes on to the source that it began with, whatever else is at hand now;
     `after` is a source that was lost: what ranks below it is taken. Raises InfrastructureError
     where what is asked for is not at hand.
@@ -77,7 +79,9 @@ def choose(
         (Choice(LatencySource.MAC, board, f"no {board} is attached; {emulation}"), True),
     ]
     if after is not None:
-        ranked = ranked[[choice.source for choice, _ in ranked].index(after) + 1 :]
+        place = [choice.source for choice, _ in ranked].index(after)
+        lost = f"{ranked[place][0].board} was lost"
+        ranked = [(_after(lost, choice), there) for choice, there in ranked[place + 1 :]]
     wanted = {
         "auto": set(LatencySource),
         "measured": MEASURED,
@@ -94,13 +98,20 @@ def choose(
         )
     if requested == "predicted":
         raise InfrastructureError(
-            f"Latency was to be predicted, but there is no predictor for {board}.",
-            f"Fit one: munas calibrate --board {board}",
+            f"Latency was to be predicted, but there is no predictor for {board}"
+            + (f" with the engine {engine}." if engine else "."),
+            f"Fit one: munas calibrate --board {board}" + (f" --engine {engine}" if engine else ""),
         )
     raise InfrastructureError(
         f"Latency was to be {requested}, but for {board} that is not at hand: {emulation}.",
         "Attach the board, or use --latency auto, which takes the best source there is.",
     )
+
+
+def _after(lost: str, choice: Choice) -> Choice:
+    """The choice, whose reason is now what was lost."""
+    is_last = choice.source is LatencySource.MAC
+    return replace(choice, reason=lost if is_last else f"{lost}; {choice.reason}")
 
 
 def _predicted(board: str, predictor: str | None, trained_on: LatencySource) -> Choice:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -223,11 +223,12 @@ def _latencies_again(ledger: Ledger, experiment: Experiment) -> _Latencies:
     now = current_source(ledger)
     engine = ledger.run.identity["engine"]
     try:
-        return _Latencies(
-            *provider_for(
-                experiment, source=now.source, engine=engine, predictor=now.predictor_sha256
-            )
+        provider, choice = provider_for(
+            experiment, source=now.source, engine=engine, predictor=now.predictor_sha256
         )
+        if choice.source is LatencySource.MAC:  # what was not at hand then may be now
+            choice = replace(choice, reason=now.reason)
+        return _Latencies(provider, choice)
     except InfrastructureError as lost:
         following = _next_source(experiment, engine)(now.source)
         if following is None:

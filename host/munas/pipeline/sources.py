@@ -124,7 +124,8 @@ def provider_for(
     if predictor is not None:
         _require_predictor(here, section.board, predictor)
     choice = _with_target(
-        choose(section.source, section.board, here, only=source, after=after), board
+        choose(section.source, section.board, here, only=source, after=after, engine=wanted),
+        board,
     )
     if choice.trained_on is not None:
         return _predicting(here, choice)
