@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
+from typer import Exit
 
-from munas.cli.view import _with_estimates, front_table
+from munas.cli.view import _spent, _with_estimates, front_table, resumable
+from munas.errors import BadInputError, ExitCode, InfrastructureError
+from munas.store import ResultRow
 
 MAC_MODEL = {
     "base_cycles": 40_000,
@@ -52,3 +57,38 @@ def test_estimate_stands_beside_the_measured_latency() -> None:
 def test_no_estimate_beside_an_estimate() -> None:
     assert "by MACs" not in drawn([row(latency_source="mac")], MAC_MODEL)
     assert "by MACs" not in drawn([row()], None)
+
+
+def result(number: int, **stage_s: float) -> ResultRow:
+    return ResultRow(candidate_id=number, status="infeasible", stage_s=stage_s)
+
+
+def test_a_resumed_run_tells_this_call_and_the_whole_apart() -> None:
+    stages = {"train": 30.0, "measure": 4.0, "overhead": 2.0}
+    found = {"candidates": 3, "wall_s": 12.3, "time_by_stage_s": stages}
+    assert _spent(found, [result(3, train=9.0)]) == [
+        "This call: 1 candidate in 12 s (over all workers: train 9 s).",
+        "Whole run: 3 candidates (over all workers: train 30 s, measure 4 s).",
+    ]
+    assert _spent(found, [result(n) for n in (1, 2, 3)]) == [
+        "3 candidates in 12 s (over all workers: train 30 s, measure 4 s, overhead 2 s)."
+    ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_how_to_go_on_is_said_where_there_is_something_to_go_on_with(
+    there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = tmp_path / "l.ledger"
+    if there:
+        ledger.touch()
+    with pytest.raises(Exit) as left, resumable("munas resume l", ledger):
+        raise KeyboardInterrupt
+    assert left.value.exit_code == ExitCode.INTERRUPTED
+    with pytest.raises(InfrastructureError) as lost, resumable("munas resume l", ledger):
+        raise InfrastructureError("It is gone.", "Mend it.")
+    for said in (capsys.readouterr().err, lost.value.mend):
+        assert ("Continue with: munas resume l" in said) == there
+    with pytest.raises(BadInputError) as bad, resumable("munas resume l"):
+        raise BadInputError("It is wrong.", "Correct it.")
+    assert bad.value.mend == "Correct it."

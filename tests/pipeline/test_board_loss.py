@@ -93,7 +93,7 @@ class Board:
         return Reading(
             Latency(latency_us, self.source, costs.macs, board=self.board, engine="aot"),
             Memory(costs.peak_memory_bytes + 100, MemorySource(self.source.value)),
-            {"cycles": latency_us * 80},
+            {"cycles": latency_us * 80, "source": self.source.value, "board": self.board},
         )
 
     def screened_us(self, costs: Cost) -> int | None:

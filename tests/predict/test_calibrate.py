@@ -7,17 +7,20 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from munas.arch import Architecture, sha256
+from munas.cli.calibrate import _missed, command
 from munas.cost import cost
 from munas.errors import BadInputError, InfrastructureError
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost
 from munas.latency.predict import UnusableError, find
+from munas.latency.predict.build import LEAST
 from munas.store import CandidateRow, Ledger, MeasurementRow, RunInfo
 from munas.study import calibrate as calibration
 from munas.study.calibrate import Request, calibrate, fit_and_keep, fit_from_ledger
@@ -129,6 +132,23 @@ def test_it_ends_at_the_most_models_and_says_so(law_of: Any) -> None:
     found = run(bench, target_mape_percent=0.5, max_models=44)
     assert found.reached is False
     assert len(bench.measured) == found.predictor.n == 44
+    assert "and the target is 0.5 %" in _missed(found, 0.5)
+
+
+def test_networks_outside_what_was_measured_are_told_as_the_reason(
+    law: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_MOST_EXTRAPOLATING", -1.0)
+    found = run(Bench(law), target_mape_percent=50, max_models=32)
+    assert found.reached is False and found.predictor.accuracy.mape_high_percent < 50
+    told = _missed(replace(found, extrapolating=0.12), 50)
+    assert "12% of the networks that were not measured lie outside" in told
+    assert "50 %" not in told and "--max-models" in told
+
+
+def test_the_help_has_the_range_of_models() -> None:
+    asked = get_type_hints(command, include_extras=True)["max_models"].__metadata__[0]
+    assert (asked.min, asked.max) == (LEAST, 500)
 
 
 def test_a_luckily_small_error_does_not_end_it(law_of: Any) -> None:

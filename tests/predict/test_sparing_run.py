@@ -89,7 +89,7 @@ class Board:
         return Reading(
             Latency(latency_us, self.source, costs.macs, board=self.board, engine=self.engine),
             None,
-            {"cycles": 100 * latency_us},
+            {"cycles": 100 * latency_us, "source": self.source.value, "board": self.board},
         )
 
     def spared(self, costs: Cost) -> Reading | None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from munas.arch import Architecture
 from munas.cli.study import app
 from munas.cost import cost
-from munas.errors import BadInputError
+from munas.errors import BadInputError, InfrastructureError
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost
 from munas.store import Ledger, RunInfo
@@ -143,3 +143,32 @@ def test_a_ledger_without_measurements_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="holds no measurement that succeeded"):
         analyse_ledger(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_too_few_architectures_are_refused_before_any_is_measured(
+    study: Path, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "few.ledger"
+    refused = run("correlation", study, "--ledger", ledger, "--count", 2)
+    assert isinstance(refused.exception, BadInputError)
+    assert "at least 3" in refused.exception.what
+    assert not ledger.exists() and "Ledger" not in refused.output
+
+
+def test_a_board_that_does_not_exist_is_said_before_anything_else(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(EXPERIMENT)
+    refused = run("correlation", path, "--board", "nonsense")
+    assert isinstance(refused.exception, BadInputError)
+    assert refused.output == ""
+
+
+def test_a_board_that_cannot_be_emulated_is_told_without_an_option_of_others(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(EXPERIMENT)
+    refused = run("correlation", path, "--board", "nucleo_h743zi")
+    assert isinstance(refused.exception, InfrastructureError)
+    assert "--latency" not in refused.exception.mend
+    assert "munas boards list" in refused.exception.mend

@@ -23,7 +23,9 @@ def command(
     target_mape: Annotated[
         float, typer.Option(help="Stop at this mean error, in percent, on networks not seen.")
     ] = 5.0,
-    max_models: Annotated[int, typer.Option(help="Measure at most this many networks.")] = 100,
+    max_models: Annotated[
+        int, typer.Option(min=20, max=500, help="Measure at most this many networks.")
+    ] = 100,
     ledger: Annotated[
         Path | None, typer.Option(help="Where to keep the measurements; beside the predictor.")
     ] = None,
@@ -101,22 +103,33 @@ class _Lines:
 
 
 def _measure(request: Request) -> Calibration:
-    from munas.cli.view import console
-    from munas.errors import ExitCode, MunasError
+    from munas.cli.view import resumable
     from munas.study.calibrate import calibrate
 
-    try:
+    with resumable(request.command):
         return calibrate(request, _Lines())
-    except KeyboardInterrupt:
-        console.print(
-            f"Interrupted; what was measured is kept. Continue with: {request.command}",
-            soft_wrap=True,
+
+
+def _missed(calibration: Calibration, target_percent: float) -> str:
+    """Why a calibration ended without its target, and what to do."""
+    from munas.study.calibrate import POOL
+
+    high = calibration.predictor.accuracy.mape_high_percent
+    reasons = []
+    if high > target_percent:
+        reasons.append(
+            f"the error on networks not seen may be {high:.2f} %, and the target is "
+            f"{target_percent:g} %"
         )
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    except MunasError as error:
-        if error.exit_code == ExitCode.INFRASTRUCTURE:
-            error.mend = f"{error.mend}\nContinue with: {request.command}".strip()
-        raise
+    if calibration.extrapolating:
+        reasons.append(
+            f"{calibration.extrapolating:.0%} of the networks that were not measured lie outside "
+            "what was measured, and are predicted with wider intervals"
+        )
+    why = "; ".join(reasons) or "too few networks could be measured"
+    more = calibration.predictor.n + calibration.failed < POOL
+    mend = "Raise --max-models." if more else "All networks that there are were measured."
+    return f"Not done: {why}. {mend}"
 
 
 def _show(calibration: Calibration, target_percent: float) -> None:
@@ -151,9 +164,6 @@ def _show(calibration: Calibration, target_percent: float) -> None:
     if calibration.failed:
         console.print(f"{calibration.failed} networks could not be measured.", style="yellow")
     if calibration.reached is False:
-        console.print(
-            f"The target of {target_percent:g} % was not reached: raise --max-models.",
-            style="yellow",
-        )
+        console.print(_missed(calibration, target_percent), style="yellow", soft_wrap=True)
     console.print(f"Predictor: {calibration.path}", soft_wrap=True)
     console.print(provenance(calibration.predictor, calibration.sha256), soft_wrap=True)

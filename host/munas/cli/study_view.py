@@ -11,8 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from munas.cli.messages import show_progress
-from munas.cli.view import LiveView, PlainView, console
-from munas.errors import ExitCode, MunasError
+from munas.cli.view import LiveView, PlainView, console, resumable
 
 if TYPE_CHECKING:
     from munas.study.collect import Progress as Going
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 class StudyView:
     """A bar on a terminal, a line a group elsewhere; all on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
         self._bar = Progress(
             TextColumn("measured"),
             BarColumn(bar_width=None),
@@ -44,8 +44,9 @@ class StudyView:
         self._bar.__exit__(*fault)
 
     def began(self, series: Sequence[Series], progress: Going) -> None:
+        console.print(f"Ledger: {self._ledger}", soft_wrap=True)
         for one in series:
-            console.print(str(one))
+            console.print(str(one), soft_wrap=True)
         if progress.done:
             console.print(f"{progress.done} of {progress.total} are measured already.")
         self._bar.reset(self._task, total=progress.total, completed=progress.done, note="")
@@ -62,20 +63,11 @@ def run_shown(request: Request, json: bool) -> None:
     from munas.study.run import run_study
 
     show_progress()
-    console.print(f"Ledger: {request.ledger}", soft_wrap=True)
-    again = f"Continue with: {request.command}"
-    if str(request.ledger) not in request.command:
+    again = request.command
+    if str(request.ledger) not in again:
         again += f" --ledger {request.ledger}"
-    try:
-        with StudyView() as view:
-            finished = run_study(request, view)
-    except KeyboardInterrupt:
-        console.print(f"Interrupted. {again}", soft_wrap=True)
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    except MunasError as error:
-        if error.exit_code == ExitCode.INFRASTRUCTURE and request.ledger.exists():
-            error.mend = f"{error.mend}\n{again}".strip()
-        raise
+    with resumable(again, request.ledger), StudyView(request.ledger) as view:
+        finished = run_study(request, view)
     _show(finished, json)
 
 
@@ -117,15 +109,12 @@ def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -
     show_progress()
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    try:
+    with resumable(command):
         for run in planned:
             console.print(f"Guided by {run.guide}, seed {run.seed}", style="bold")
             with LiveView() if console.is_terminal else PlainView() as view:
                 guidance.carry_out(run, view, command)
             rows += picks.rows_of(run)
-    except KeyboardInterrupt:
-        console.print(f"Interrupted. Continue with: {command}", soft_wrap=True)
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     by_macs, measured = planned[0].experiment.bounds, planned[1].experiment.bounds
     found = picks.summary(
         rows,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json as encoder
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,27 +34,63 @@ console = Console(stderr=True, highlight=False)
 def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -> None:
     """Run a search under a view; print its result; say how to go on when it stops early."""
     shown = LiveView() if console.is_terminal else PlainView()
-    try:
-        with shown:
-            found = call(shown)
-    except KeyboardInterrupt:
-        console.print(f"Interrupted. Continue with: munas resume {ledger}")
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    except MunasError as error:
-        if error.exit_code == ExitCode.INFRASTRUCTURE and ledger.exists():
-            error.mend = f"{error.mend}\nContinue with: munas resume {ledger}".strip()
-        raise
+    with resumable(f"munas resume {ledger}", ledger), shown:
+        found = call(shown)
     if json:
         typer.echo(encoder.dumps(found))
         return
     show_front(found["front"], shown.bounds, shown.mac_model)
-    stages = ", ".join(f"{k} {v:.0f} s" for k, v in found["time_by_stage_s"].items() if v >= 0.5)
-    console.print(
-        f"{found['candidates']} candidates in {found['wall_s']:.0f} s of this call "
-        f"(over all workers: {stages})."
-    )
+    for line in _spent(found, [row for row, _ in shown.rows]):
+        console.print(line, soft_wrap=True)
     console.print(f"Ledger: {found['ledger']}")
     console.print(f"Report: munas report {found['ledger']}")
+
+
+@contextmanager
+def resumable(command: str, ledger: Path | None = None) -> Iterator[None]:
+    """Say how to go on where the work within is interrupted, or stopped by what is around it.
+
+    Nothing can be gone on with before `ledger` is there (null: at any time).
+    """
+
+    def again() -> str:
+        return f"Continue with: {command}" if ledger is None or ledger.exists() else ""
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        told = f"Interrupted. {again()}".strip()
+        console.print(told, markup=False, soft_wrap=True)
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    except MunasError as error:
+        if error.exit_code == ExitCode.INFRASTRUCTURE:
+            error.mend = f"{error.mend}\n{again()}".strip()
+        raise
+
+
+def _spent(found: Mapping[str, Any], done_now: Sequence[ResultRow]) -> list[str]:
+    """How many candidates in which time: of this call, and of the whole run where it is more.
+
+    `found` is a search's summary: its stages are the whole run's, its wall time this call's.
+    """
+
+    def told(count: int, stages: Mapping[str, float], within: str = "") -> str:
+        shares = ", ".join(f"{name} {s:.0f} s" for name, s in stages.items() if s >= 0.5)
+        over = f" (over all workers: {shares})" if shares else ""
+        return f"{count} candidate{'s' * (count != 1)}{within}{over}."
+
+    within = f" in {found['wall_s']:.0f} s"
+    if found["candidates"] == len(done_now):
+        return [told(len(done_now), found["time_by_stage_s"], within)]
+    now: dict[str, float] = {}
+    for row in done_now:
+        for name, seconds in row.stage_s.items():
+            now[name] = now.get(name, 0.0) + seconds
+    whole = {k: v for k, v in found["time_by_stage_s"].items() if k != "overhead"}
+    return [
+        f"This call: {told(len(done_now), now, within)}",
+        f"Whole run: {told(found['candidates'], whole)}",
+    ]
 
 
 def show_front(

@@ -170,15 +170,24 @@ class Reviser:
 def keep_measurement(ledger: Ledger, candidate_id: int, reading: Reading) -> None:
     """Keep the measurement object of a reading, where it was measured."""
     if reading.measurement is not None:
-        ledger.add_measurement(
-            MeasurementRow(
-                measurement=reading.measurement,
-                source=reading.latency.source.value,
-                board=str(reading.latency.board),
-                engine=str(reading.latency.engine),
-                candidate_id=candidate_id,
-            )
-        )
+        engine = str(reading.latency.engine)
+        ledger.add_measurement(measurement_row(reading.measurement, engine, candidate_id))
+
+
+def measurement_row(
+    measurement: Mapping[str, Any], engine: str, candidate_id: int
+) -> MeasurementRow:
+    """The row of a measurement object; `engine` is what was to be measured with.
+
+    A measurement that failed need not know its engine.
+    """
+    return MeasurementRow(
+        measurement=measurement,
+        source=measurement["source"],
+        board=measurement["board"],
+        engine=engine,
+        candidate_id=candidate_id,
+    )
 
 
 def _readings(

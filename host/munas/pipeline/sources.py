@@ -202,7 +202,12 @@ def measured_choice(board: str) -> Choice:
 
     Raises InfrastructureError where neither is at hand.
     """
-    return _with_target(choose("measured", board, _ThisMachine()), find_board(board))
+    try:
+        choice = choose("measured", board, _ThisMachine())
+    except InfrastructureError as error:
+        error.mend = "Attach the board, or name one that can be emulated: see munas boards list."
+        raise
+    return _with_target(choice, find_board(board))
 
 
 def mac_model_of(board: BoardType) -> MacModel | None:

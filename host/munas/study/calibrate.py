@@ -84,7 +84,8 @@ class Calibration:
     """A predictor that was put in force.
 
     `sha256` is its file's; `reached` says whether it reached the target (null where none was set),
-    `failed` how many networks could not be measured.
+    `failed` how many networks could not be measured. `extrapolating` is the share of the networks
+    not measured that lie outside what was, where it is too great; else 0.
     """
 
     predictor: Predictor
@@ -92,6 +93,7 @@ class Calibration:
     sha256: str
     reached: bool | None
     failed: int
+    extrapolating: float = 0.0
 
 
 class Watcher(Protocol):
@@ -128,7 +130,7 @@ def calibrate(
         reached = run.run(_held_open(stack, open_board))
         failed = len(points_of(ledger)[1])
         predictor = build_predictor(examples_of(_pairs(ledger, series.key)))
-    return _kept(predictor, reached, failed)
+    return replace(_kept(predictor, reached, failed), extrapolating=run.too_far)
 
 
 def fit_and_keep(path: Path, board: str | None = None, engine: str | None = None) -> Calibration:
@@ -261,6 +263,8 @@ class _Run:
         self._features = [features_of(costs) for _, costs in pool]
         self._executor = executor
         self._watcher = watcher
+        self.too_far = 0.0
+        """The share of the pool that extrapolates, as of the last fit, where it is too great."""
         self._size = _BATCH[series.engine.name]
         number_of = {sha256(architecture): number for number, (architecture, _) in enumerate(pool)}
         self._chosen = [number_of[row.architecture_sha256] for row in ledger.candidates()]
@@ -305,10 +309,11 @@ class _Run:
     def _good_enough(self, predictor: Predictor) -> bool:
         share = extrapolating_share(predictor, self._features, set(self._chosen))
         self._watcher.fitted(predictor, share)
+        self.too_far = share if share > _MOST_EXTRAPOLATING else 0.0
         return (
             predictor.n >= TOO_FEW
             and predictor.accuracy.mape_high_percent <= self._request.target_mape_percent
-            and share <= _MOST_EXTRAPOLATING
+            and not self.too_far
         )
 
 

@@ -22,6 +22,7 @@ from munas.latency.measure import Measurer
 from munas.latency.measured import CANARY_TOLERANCE, CanaryMovedError
 from munas.latency.measurement import Measurement
 from munas.pipeline.executor import Executor
+from munas.pipeline.revise import measurement_row
 from munas.pipeline.tasks import Answer, convert_task
 from munas.search import Candidate
 from munas.store import CandidateRow, EventRow, Ledger, MeasurementRow
@@ -238,13 +239,7 @@ class Collector:
                 )
         else:
             self._faults = 0
-        return MeasurementRow(
-            measurement=found.as_dict(),
-            source=found.source,
-            board=one.board,
-            engine=one.engine.name,
-            candidate_id=number,
-        )
+        return measurement_row(found.as_dict(), one.engine.name, number)
 
     def _require_unchanged(self, one: Series, measurer: Measurer, found: Measurement) -> None:
         """Raises BadInputError where the board is no longer what the series was begun on."""

@@ -21,9 +21,10 @@ from munas.latency.engine import choose_engine
 from munas.latency.measure import Measurer
 from munas.pipeline.events import Observer
 from munas.pipeline.progress import status
+from munas.pipeline.revise import measurement_row
 from munas.pipeline.session import Limits, resume, start
 from munas.pipeline.sources import mac_model_of, measured_choice
-from munas.store import Ledger, MeasurementRow
+from munas.store import Ledger
 
 Guide = Literal["macs", "measured"]
 GUIDES: tuple[Guide, ...] = ("macs", "measured")
@@ -125,12 +126,4 @@ def _measure_picks(run: Run) -> None:
             named = [(str(n), ledger.get_artifact(str(models[n]))) for n in wanted]
             with Measurer(board, engine, stands_for=choice.stands_for) as measurer:
                 for number, found in zip(wanted, measurer.measure_all(named), strict=True):
-                    ledger.add_measurement(
-                        MeasurementRow(
-                            measurement=found.as_dict(),
-                            source=found.source,
-                            board=found.board,
-                            engine=engine.name,
-                            candidate_id=number,
-                        )
-                    )
+                    ledger.add_measurement(measurement_row(found.as_dict(), engine.name, number))

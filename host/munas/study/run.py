@@ -13,6 +13,7 @@ from munas.experiment import StudyExperiment, parse_study
 from munas.store import Ledger
 from munas.store.rows import utc_now
 from munas.study.analysis import StudyResult, analyse
+from munas.study.checks import LEAST_POINTS
 from munas.study.collect import Collector, Watcher, time_by_stage
 from munas.study.dataset import DatasetMeta, read_dataset, write_dataset
 from munas.study.page import write_page
@@ -54,6 +55,12 @@ class Finished:
 def run_study(request: Request, watcher: Watcher) -> Finished:
     """Run a study, or go on with it. Raises MunasErrors; the ledger can then be gone on with."""
     experiment = request.experiment
+    if experiment.study.count < LEAST_POINTS:
+        raise BadInputError(
+            f"A study of {experiment.study.count} architectures says nothing: it needs at least "
+            f"{LEAST_POINTS}, and fewer than 30 are too few to lean on.",
+            "Raise --count, or study.count.",
+        )
     series = plan(experiment)
     drawn = list(architectures(experiment))
     with open_ledger(request.ledger, experiment, request.command) as ledger:
