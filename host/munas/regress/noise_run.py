@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
-from munas.boards.open import open_board
 from munas.boards.registry import find_board
 from munas.errors import BadInputError
 from munas.experiment import Suite, SuiteModel
