@@ -32,11 +32,11 @@ def command(
     if table not in (None, *get_args(TableName)):
         raise BadInputError(f"There is no table {table!r}.", "Choose candidates or measurements.")
     with Ledger.open(ledger) as opened:
-        of_study = opened.run.identity.get("kind") == "study"
+        of_study = opened.run.identity.get("kind") in ("study", "history")
         chosen = cast(TableName, table or ("measurements" if of_study else "candidates"))
         if of_study and chosen == "candidates":
             raise BadInputError(
-                f"{ledger} is the ledger of a study or a calibration and evaluates no candidates.",
+                f"{ledger} is no ledger of a search and evaluates no candidates.",
                 "Leave --table out, or give --table measurements.",
             )
         opened.export(out, cast(ExportFormat, format), chosen)

@@ -16,5 +16,6 @@ def show_progress() -> None:
     """Let munas' own messages reach the person."""
     logger = logging.getLogger("munas")
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # TensorFlow gives the root logger a handler of its own
     if not any(isinstance(handler, _ToPeople) for handler in logger.handlers):
         logger.addHandler(_ToPeople())

@@ -10,7 +10,7 @@ from munas.cli.inputs import JsonFlag, LedgerFile
 
 
 def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
-    """Show how far a search, a study or a calibration is and what it has found."""
+    """Show how far a search, a study, a calibration or a history is and what it has found."""
     import json as encoder
 
     from munas.pipeline.progress import status
@@ -20,8 +20,18 @@ def command(ledger: LedgerFile, json: JsonFlag = False) -> None:
         typer.echo(encoder.dumps(found))
     elif found["kind"] == "search":
         _show_search(found)
+    elif found["kind"] == "history":
+        _show_history(found)
     else:
         _show_study(found)
+
+
+def _show_history(found: dict[str, Any]) -> None:
+    from munas.cli.view import console
+
+    last = f", the last: {found['verdict']}" if found["checks"] else ""
+    console.print(f"history {found['name']}: {found['checks']} checks{last}", soft_wrap=True)
+    console.print(f"See it with: munas report {found['ledger']}", soft_wrap=True)
 
 
 def _show_search(found: dict[str, Any]) -> None:

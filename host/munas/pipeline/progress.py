@@ -15,16 +15,22 @@ from munas.pipeline.revise import current_source
 from munas.store import Ledger
 from munas.store.running import runner_of
 
-Kind = Literal["search", "study", "calibration"]
+Kind = Literal["search", "study", "calibration", "history"]
 
 _COURSE = ("started", "resumed", "interrupted", "finished")
-_WITH_AN_ARTICLE = {"search": "a search", "study": "a study", "calibration": "a calibration"}
+_WITH_AN_ARTICLE = {
+    "search": "a search",
+    "study": "a study",
+    "calibration": "a calibration",
+    "history": "a history of checks",
+}
 
 
 def kind_of(ledger: Ledger) -> Kind:
     """What the ledger is of."""
-    if ledger.run.identity.get("kind") != "study":
-        return "search"
+    kind = ledger.run.identity.get("kind")
+    if kind != "study":
+        return "history" if kind == "history" else "search"
     return "calibration" if ledger.run.command.startswith("munas calibrate") else "study"
 
 
@@ -64,11 +70,13 @@ def status(path: Path) -> dict[str, Any]:
             "continue_with": command_to_go_on(ledger),
             "measured": sum(not row.measurement.get("error") for row in ledger.measurements()),
         }
+        if kind == "history":
+            return common | _of_history(ledger)
         return common | (_of_search(ledger) if kind == "search" else _of_study(ledger, kind))
 
 
 def _state(ledger: Ledger, kind: Kind) -> str:
-    if kind == "calibration":
+    if kind in ("calibration", "history"):
         return "not running"
     course = [event.kind for event in ledger.events() if event.kind in _COURSE]
     return "finished" if course and course[-1] == "finished" else "interrupted"
@@ -85,6 +93,12 @@ def _of_search(ledger: Ledger) -> dict[str, Any]:
         "front": ledger.front(),
         "mac_model": ledger.run.identity.get("mac_model"),
     }
+
+
+def _of_history(ledger: Ledger) -> dict[str, Any]:
+    checks = [event.detail for event in ledger.events() if event.kind == "checked"]
+    last = checks[-1] if checks else {}
+    return {"checks": len(checks), "verdict": last.get("verdict"), "commit": last.get("commit")}
 
 
 def _of_study(ledger: Ledger, kind: Kind) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from munas.boards.board import Board
 from munas.boards.discovery import find_attached
@@ -68,37 +69,37 @@ def take(
     return taken
 
 
-@contextmanager
-def _measurer(
-    group: Group, firmware: Firmware, board: Board, padding_bytes: int
-) -> Iterator[Measurer]:
+def measurer_of(group: Group, firmware: Firmware, board: Board, **options: Any) -> Measurer:
+    """Measures with the firmware on the open board; `options` as those of Measurer, and
+    `padding_bytes` of the build."""
+    padding_bytes: int = options.pop("padding_bytes", 0)
+
     def build_image(request: BuildRequest) -> FirmwareImage:
-        environment = group.environment.name
         return build(
             replace(
                 request,
-                environment=environment,
+                environment=group.environment.name,
                 project=firmware.tree,
                 padding_bytes=padding_bytes,
             )
         )
 
-    with Measurer(
+    return Measurer(
         board,
         group.engine,
-        per_operator=True,
-        keep_wrong=True,
         image=None if firmware.elf is None else image_of_elf(firmware.elf),
         build_image=build_image,
-    ) as measurer:
-        yield measurer
+        **options,
+    )
 
 
 def _group(group: Group, firmware: Firmware, board: Board, runs: int, padding_bytes: int) -> Taken:
     taken = Taken({}, {})
-    with _measurer(group, firmware, board, padding_bytes) as measurer:
+    options = {"per_operator": True, "keep_wrong": True, "padding_bytes": padding_bytes}
+    with measurer_of(group, firmware, board, **options) as measurer:
         for batch in _batches(group):
-            log.info("Measuring %d models on %s …", len(batch), group)
+            names = ", ".join(name for name, _ in batch)
+            log.info("Measuring on %s: %s …", group, names)
             seen: dict[str, list[Measurement]] = {name: [] for name, _ in batch}
             for _ in range(runs):
                 for measurement in measurer.measure_all(batch):
