@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from munas.errors import DeadlineError, TransportError
+from munas.errors import DeadlineError, ImplausibleError, TransportError
 from munas.link.client import Client
 from munas.link.faults import BoardCrashError, BoardRefusedError, BoardRestartedError
 from munas.link.framelog import FrameLog
-from munas.link.messages import ErrorCode, MessageType, ResetMode, Slot
+from munas.link.messages import ErrorCode, MessageType, Ran, ResetMode, Slot
 from munas.link.simulated import SimulatedDevice, SimulatedTraits
 from munas.link.simulated_engine import DigestEngine
 from munas.link.simulated_line import SimulatedLine
@@ -68,6 +68,32 @@ def test_hello_tells_who_is_there() -> None:
     assert identity.clock_hz == 120_000_000
     assert identity.slot_bytes(Slot.RAM) == 256 * 1024
     assert identity.slot_bytes(Slot.IMAGE) == 0
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        SimulatedTraits(clock_hz=0),
+        SimulatedTraits(max_repeats=0),
+        SimulatedTraits(frame_capacity=100),
+    ],
+    ids=["clock", "repeats", "frames"],
+)
+def test_numbers_that_nothing_can_be_measured_with_are_refused(traits: SimulatedTraits) -> None:
+    client = Client(SimulatedLine(SimulatedDevice(traits=traits)))
+    with pytest.raises(ImplausibleError, match=r"says \w+ \d+ in its WELCOME"):
+        client.hello(client.deadline(5))
+
+
+def test_lists_that_contradict_themselves_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = connected()
+    monkeypatch.setattr(Client, "read", lambda *_: b"one\0two\0three\0")
+    with pytest.raises(ImplausibleError, match="3 strings"):
+        client.models(client.deadline(5))
+    fewer = Ran(repeats=2, operators=0, empty_cycles=0, profiled_cycles=0)
+    monkeypatch.setattr(Client, "_ask", lambda *_, **__: fewer)
+    with pytest.raises(ImplausibleError, match="3 repeats were asked for"):
+        client.run(client.deadline(5), repeats=3)
 
 
 def test_a_model_is_loaded_prepared_and_run() -> None:

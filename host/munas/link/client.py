@@ -158,6 +158,7 @@ class Client:
                 f"The board at {self._exchange.transport.name} answered another HELLO.",
                 "Another program may be using the line: close it.",
             )
+        _check_numbers(welcome, self._exchange.transport.name)
         self._exchange.connected = True
         strings = _strings(self.read(Source.IDENTITY, deadline))
         if len(strings) != len(IDENTITY_STRINGS):
@@ -209,6 +210,11 @@ class Client:
         """Infer. `repeats` and `warmup` may each be at most the board's `max_repeats`."""
         request = Run(warmup, repeats, int(per_operator))
         ran = self._ask(request, Ran, deadline, patient=True)
+        if ran.repeats != repeats:
+            raise ImplausibleError(
+                f"{repeats} repeats were asked for, the firmware measured {ran.repeats}.",
+                "RAN must say as many as RUN asked for: mend the firmware (docs/link.md).",
+            )
         cycles = self._cycles(Source.CYCLES, ran.repeats, deadline)
         operators = self._cycles(Source.OPERATOR_CYCLES, ran.operators, deadline)
         return RunResult(cycles, ran.empty_cycles, operators, ran.profiled_cycles)
@@ -224,6 +230,11 @@ class Client:
     def models(self, deadline: Deadline) -> tuple[ImageModel, ...]:
         """The models that are compiled into the image."""
         texts = _strings(self.read(Source.MODELS, deadline))
+        if len(texts) % 2:
+            raise ImplausibleError(
+                f"The firmware gave {len(texts)} strings about the models in its image.",
+                "Each has two, name and SHA-256, ended by a NUL: mend the firmware (docs/link.md).",
+            )
         pairs = zip(texts[::2], texts[1::2], strict=True)
         return tuple(ImageModel(i, name, sha256) for i, (name, sha256) in enumerate(pairs))
 
@@ -281,6 +292,19 @@ class Client:
         if not isinstance(answer, reply):
             raise wrong_reply(request, answer)
         return answer
+
+
+def _check_numbers(welcome: Welcome, name: str) -> None:
+    """Refuse numbers with which nothing can be measured. Raises ImplausibleError."""
+    least = {"clock_hz": 1, "max_repeats": 1, "frame_capacity": MINIMUM_FRAME_CAPACITY}
+    for field, smallest in least.items():
+        given = getattr(welcome, field)
+        if given < smallest:
+            raise ImplausibleError(
+                f"The firmware at {name} says {field} {given} in its WELCOME; it is at least "
+                f"{smallest}.",
+                "Mend the firmware: docs/porting.md says what each field is.",
+            )
 
 
 def _strings(data: bytes) -> tuple[str, ...]:
