@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from munas.latency.engine import EngineChoice
 from munas.latency.measure import Measurer
 from munas.latency.measurement import StandIn
 from munas.latency.table import summary
-from munas.link.client import Client
+from munas.link.client import Client, Identity
+from munas.link.deadline import Deadline
 from munas.link.faults import BoardCrashError
-from munas.link.messages import MessageType
+from munas.link.messages import MessageType, Prepared
 from munas.link.simulated import SimulatedDevice, SimulatedTraits
 from munas.link.simulated_troubles import Trouble
 
@@ -126,6 +128,58 @@ def test_a_given_firmware_that_never_answered_has_no_known_engine() -> None:
         assert good.engine == "tflm"
         (bad,) = measuring.measure_all([("bad", SMALL[:500])])
         assert bad.engine == "tflm"
+
+
+class OwnEngine(WheelEngine):
+    """A firmware of somebody else: an engine that nobody knows, one model compiled into it."""
+
+    name = "own"
+
+    def image_models(self) -> tuple[tuple[str, str], ...]:
+        return (("small", hashlib.sha256(SMALL).hexdigest()),)
+
+    def prepare(self, model: bytes | int, arena_bytes: int) -> Prepared:
+        assert model == 0
+        prepared = super().prepare(SMALL, arena_bytes)
+        return replace(prepared, arena_head_bytes=0, arena_tail_bytes=0)
+
+
+def test_a_firmware_of_another_engine_is_measured_with_the_models_in_its_image() -> None:
+    none = SimulatedTraits(ram_slot_bytes=0, flash_slot_bytes=0)
+    board = SimulatedBoard(SimulatedDevice(OwnEngine(), none))
+    given = replace(simulated_image(), engine="")
+    other = load_model(SMALL, "small")
+    other.description = b"other"
+    with Measurer(board, ENGINE, image=given) as measuring:
+        found = measuring.measure(MODEL)
+        assert (found.engine, found.placement, found.outputs_match) == ("own", "image", True)
+        assert found.stack_bytes is None, "it does not know its stack"
+        assert found.arena_head_bytes is None, "its arena has no parts"
+        with pytest.raises(ConvertError, match="does not hold other"):
+            measuring.measure(("other", save_model(other)))
+
+
+def test_what_a_firmware_does_not_know_of_itself_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
+    hello = Client.hello
+
+    def silent(client: Client, deadline: Deadline) -> Identity:
+        unknown = dict.fromkeys(("engine_revision", "kernels", "compiler", "flags"), "")
+        return replace(hello(client, deadline), **unknown)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Client, "hello", silent)
+    with measurer(SimulatedBoard()) as measuring:
+        found = measuring.measure(MODEL)
+    assert found.cycles
+    assert (found.engine_revision, found.kernels, found.compiler, found.flags) == (None,) * 4
+
+
+def test_an_answer_that_is_too_short_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "output", lambda *_: b"")
+    with (
+        measurer(SimulatedBoard()) as measuring,
+        pytest.raises(ImplausibleError, match="4 of 4 output bytes"),
+    ):
+        measuring.measure(MODEL)
 
 
 def test_what_does_not_fit_is_the_models_fault() -> None:

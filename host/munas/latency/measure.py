@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -255,7 +256,7 @@ class Measurer:
         samples = self._take(client, entry.model)
         operators = self._operators(client, entry.model) if self._per_operator else ()
         minimum = prepared.arena_used_bytes if slot is Slot.IMAGE else None
-        stack_bytes = client.stats(client.deadline(_IO_S)).stack_used_bytes
+        stats = client.stats(client.deadline(_IO_S))
         if self._minimal_arena and slot is not Slot.IMAGE:
             minimum = smallest_arena(client, slot, prepared)
         return self._describe(
@@ -263,7 +264,8 @@ class Measurer:
             samples,
             prepared,
             slot,
-            stack_bytes=stack_bytes,
+            # A firmware that does not know its stack says that it has none.
+            stack_bytes=stats.stack_used_bytes if stats.stack_bytes else None,
             outputs_match=outputs_match,
             outputs_crc32=outputs_crc32,
             operators=operators,
@@ -274,18 +276,19 @@ class Measurer:
     def _place(self, client: Client, model: CheckedModel) -> tuple[Slot, int]:
         """The slot a model goes to, or where in the image it stands."""
         identity = self._session.identity
-        if identity.engine == "aot":
+        most = max(identity.slot_bytes(Slot.RAM), identity.slot_bytes(Slot.FLASH))
+        if identity.welcome.models or identity.engine == "aot":
             for held in client.models(client.deadline(_IO_S)):
                 if held.sha256 == model.sha256:
                     return Slot.IMAGE, held.index
+        if identity.engine == "aot" or most == 0:
             raise ConvertError(
                 f"The image on {self.board.type.name} does not hold {model.name}.",
-                "An image of the engine aot measures only the models it was built with.",
+                f"The engine {identity.engine} measures only the models it was built with.",
             )
         for slot in (Slot.RAM, Slot.FLASH):
             if len(model.data) <= identity.slot_bytes(slot):
                 return slot, 0
-        most = max(identity.slot_bytes(Slot.RAM), identity.slot_bytes(Slot.FLASH))
         raise InfeasibleError(
             f"{model.name} has {len(model.data)} bytes; {self.board.type.name} takes {most}.",
             "Use a smaller model, or the engine aot.",
@@ -306,10 +309,10 @@ class Measurer:
         return None if oracle.outputs is None else match, f"{crc:08x}"
 
     def _wrong(self, name: str, answer: bytes, right: bytes) -> ImplausibleError:
-        wrong = sum(a != b for a, b in zip(answer, right, strict=False))
+        wrong = sum(a != b for a, b in zip_longest(answer, right))
         return ImplausibleError(
-            f"{name} answers wrongly on {self.board.type.name} with {self.engine.name}: {wrong} of "
-            f"{len(right)} output bytes differ from TensorFlow Lite Micro's.",
+            f"{name} answers wrongly on {self.board.type.name} with {self._engine_name()}: {wrong} "
+            f"of {len(right)} output bytes differ from TensorFlow Lite Micro's.",
             "Its latency is not to be trusted. Try the other engine and report the model.",
         )
 
@@ -370,18 +373,19 @@ class Measurer:
         clock = self._stands_for.clock_hz if self._stands_for else identity.clock_hz
         exact = abilities.deterministic
         half_width = 0.0 if exact else samples.half_width
-        resident = slot is not Slot.IMAGE
+        # An engine without the two parts says 0 for both.
+        parted = slot is not Slot.IMAGE and prepared.arena_head_bytes + prepared.arena_tail_bytes
         return Measurement(
             model=entry.model.name,
             model_sha256=entry.model.sha256,
             board=self.board.type.name,
             unit=self.board.unit,
             engine=identity.engine,
-            engine_revision=identity.engine_revision,
-            kernels=identity.kernels,
+            engine_revision=identity.engine_revision or None,
+            kernels=identity.kernels or None,
             firmware_sha256=None if self._image is None else self._image.sha256,
-            compiler=identity.compiler,
-            flags=identity.flags,
+            compiler=identity.compiler or None,
+            flags=identity.flags or None,
             clock_hz=clock,
             source=abilities.source,
             cycles=samples.median,
@@ -392,8 +396,8 @@ class Measurer:
             repeats=len(samples.cycles),
             warmup=samples.warmup,
             arena_used_bytes=prepared.arena_used_bytes,
-            arena_head_bytes=prepared.arena_head_bytes if resident else None,
-            arena_tail_bytes=prepared.arena_tail_bytes if resident else None,
+            arena_head_bytes=prepared.arena_head_bytes if parted else None,
+            arena_tail_bytes=prepared.arena_tail_bytes if parted else None,
             arena_region=identity.arena_region,
             weights_region=identity.slot_region(slot),
             placement=_PLACEMENTS[slot],
