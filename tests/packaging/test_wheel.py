@@ -32,6 +32,7 @@ def test_the_wheel_carries_firmware_boards_and_experiments(wheel: Path):
         "munas/_data/experiments/quickstart.toml",
         "munas/_data/boards/emulated_stm32l4r5.ini",
         "munas/_data/firmware/platformio.ini",
+        "munas/_data/firmware/examples/porting/model.tflite",
     ):
         assert wanted in names
     shipped = {path.name for path in (ROOT / "firmware").iterdir()} - {".pio", ".vscode"}
