@@ -17,8 +17,11 @@ _OF_CANDIDATE: Mapping[str, str] = {
     "peak_memory_bytes": "Int64",
     "model_size_bytes": "Int64",
 }
-# As a measurement object has them; see docs/measuring.md.
+# As a measurement object has them; see docs/measuring.md. Check and commit are of a history.
 _OF_MEASUREMENT: Mapping[str, str] = {
+    "check": "Int64",
+    "commit": "string",
+    "model": "string",
     "model_sha256": "string",
     "unit": "string",
     "engine_revision": "string",
@@ -33,6 +36,7 @@ _OF_MEASUREMENT: Mapping[str, str] = {
     "flash_bytes": "Int64",
     "stack_bytes": "Int64",
     "outputs_match": "boolean",
+    "outputs_crc32": "string",
 }
 
 # The measurements table: names, their order and their pandas types.
