@@ -176,8 +176,13 @@ def changes(history: Sequence[Series], suite: Suite | None = None) -> list[Chang
     `suite` says which change of cycles counts on a board whose cycles spread.
     """
     found = []
+    images = set()
     for series in history:
         for metric in METRICS:
+            if metric.startswith("image_"):
+                if (series.group, metric) in images:
+                    continue  # every case of an image has the image's size
+                images.add((series.group, metric))
             pairs = [
                 (check, value)
                 for check, value in zip(series.checks, series.values[metric], strict=True)
@@ -188,7 +193,8 @@ def changes(history: Sequence[Series], suite: Suite | None = None) -> list[Chang
             least = _least(series, metric, suite)
             for point in stats.change_points([each for _, each in pairs], minimum_effect=least):
                 number = pairs[point.index][0]
-                found.append(Change(series.name, metric, number, point.before, point.after))
+                name = f"image · {series.group}" if metric.startswith("image_") else series.name
+                found.append(Change(name, metric, number, point.before, point.after))
     return sorted(found, key=lambda change: (change.number, change.name, change.metric))
 
 

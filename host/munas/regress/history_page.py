@@ -107,7 +107,8 @@ def _figure(
         ]
         first = pairs[0][1] or 1
         name = each.name.split(" · ")[0] if not metric.startswith("image_") else "image"
-        changed = {one.number for one in found if (one.name, one.metric) == (each.name, metric)}
+        called = f"image · {group}" if metric.startswith("image_") else each.name
+        changed = {one.number for one in found if (one.name, one.metric) == (called, metric)}
         figure.add_scatter(
             x=[check for check, _ in pairs],
             y=[100 * (value / first - 1) if relative else value for _, value in pairs],
@@ -124,7 +125,8 @@ def _figure(
     unit = "cycles, % against the first check" if relative else f"{_TITLES[metric]}, bytes"
     ticks = sorted(labels)[:: max(1, len(labels) // 8)]
     axis: Mapping[str, Any] = {"tickvals": ticks, "ticktext": [labels[n] for n in ticks]}
-    lay_out(figure, dict(axis), {"title": {"text": unit}})
+    values = {"title": {"text": unit}} | ({} if relative else {"tickformat": ",d"})
+    lay_out(figure, dict(axis), values)
     figure.update_layout(title={"text": group, "font": {"size": 13}}, margin={"t": 60})
     return to_plain(figure)
 

@@ -139,11 +139,18 @@ def _records(
         records[case] = record_of(
             case,
             measured,
-            unit=board.unit if board.capabilities.flashes else measurer.identity.uid,
+            unit=_unit(board, measurer),
             deterministic=board.capabilities.deterministic,
             image=image.sha256,
         )
     return Taken(records, images, tuple(failures))
+
+
+def _unit(board: Board, measurer: Measurer) -> str:
+    """The device: at a port only the chip's UID tells it; emulated ones are all alike."""
+    if board.capabilities.flashes:
+        return board.unit
+    return "emulated" if board.type.emulated else measurer.identity.uid
 
 
 def _require_steady(name: str, measured: Sequence[Measurement]) -> None:

@@ -100,7 +100,14 @@ def _operators(before: Record, after: Record) -> tuple[Difference, ...]:
     for index, (old, new) in enumerate(pairs):
         name = f"{index} {(new or old).name}"
         found.append(Difference(name, old and old.cycles, new and new.cycles))
+    if before.operators and after.operators:
+        found.append(Difference("(outside of operators)", _outside(before), _outside(after)))
     return _largest(found)
+
+
+def _outside(record: Record) -> int:
+    """Cycles of an inference that no operator has; below 0 by what taking their times costs."""
+    return record.cycles - sum(operator.cycles for operator in record.operators)
 
 
 def _differences(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Difference, ...]:

@@ -76,7 +76,10 @@ def explanation_lines(entry: Explanation) -> Iterator[str]:
         for each in differences:
             yield f"{kind} {each.name}: {_moved(each)} {unit}"
     for each in entry.facts:
-        yield f"{each.name.replace('_', ' ')}: {each.before} → {each.after}"
+        values = [str(value) for value in (each.before, each.after)]
+        if each.name == "source_digest":
+            values = [value[:12] for value in values]
+        yield f"{each.name.replace('_', ' ')}: {' → '.join(values)}"
 
 
 def _moved(each: Difference) -> str:
