@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "report",
     "export",
+    "deploy",
     "sample",
     "morph",
     "cost",
