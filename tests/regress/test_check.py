@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from munas.errors import BadInputError, ExitCode, TransportError
+from munas.errors import BadInputError, BoardFaultError, ExitCode, TransportError
 from munas.experiment import Suite, SuiteModel
+from munas.latency.measure import Measurer
 from munas.regress.baseline import BaselineError, read_baseline, to_text
 from munas.regress.check import Outcome, Request, check, record
 from munas.regress.plan import OWN, Firmware
@@ -130,8 +131,6 @@ def test_a_case_that_cannot_be_measured_fails_the_gate(
 ) -> None:
     both = suite.model_copy(update={"models": (*suite.models, SuiteModel(name="second", path="x"))})
     path = baseline_of(both, opener(EXACT), tmp_path / "b.json")
-    from munas.latency.measure import Measurer
-
     whole = Measurer._one
 
     def broken(self: Measurer, entry: object) -> object:
@@ -145,6 +144,23 @@ def test_a_case_that_cannot_be_measured_fails_the_gate(
     assert "The line broke." in " ".join(f.reason for f in outcome.findings)
     worse = checked(both, path, opener({"slower": 0.1}))
     assert worse.exit_code is ExitCode.REGRESSION, "one that was found is one"
+
+
+def test_a_firmware_that_breaks_down_is_a_regression(
+    opener: Opener, suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = baseline_of(suite, opener(EXACT), tmp_path / "b.json")
+
+    def broken(self: Measurer, entry: object) -> object:
+        raise BoardFaultError("The board broke down during RUN.")
+
+    monkeypatch.setattr(Measurer, "_one", broken)
+    outcome = checked(suite, path, opener(EXACT))
+    assert verdicts(outcome) == {"runs": "changed"}
+    assert outcome.exit_code is ExitCode.REGRESSION
+    renamed = suite.model_copy(update={"models": (SuiteModel(name="other", path="x"),)})
+    unknown = checked(renamed, path, opener(EXACT))
+    assert unknown.exit_code is ExitCode.NOTHING_MEASURED, "what never ran is no regression"
 
 
 def test_a_wrong_answer_is_no_baseline(opener: Opener, suite: Suite) -> None:

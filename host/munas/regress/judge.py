@@ -36,6 +36,8 @@ class Verdict(StrEnum):
 
 
 REGRESSIONS = frozenset({Verdict.WORSE, Verdict.CHANGED, Verdict.OVER_BUDGET})
+_FIRMWARES_OWN = frozenset({"board-fault", "infeasible", "convert"})
+"""Faults of a model on a firmware: it breaks down, has no room for it, or does not take it."""
 COMPARED = frozenset(Verdict) - {Verdict.NEW, Verdict.GONE, Verdict.FAILED, Verdict.OVER_BUDGET}
 
 
@@ -87,11 +89,20 @@ def judge(suite: Suite, before: Taken, after: Taken, effect: Effect) -> list[Fin
         findings += _budget(case, record, budgets.get(case.model, Budget()))
     failed = {failure.case: failure.error for failure in after.failures}
     for case, error in failed.items():
-        findings.append(_alone(case, Verdict.FAILED, f"{error['name']}: {error['message']}"))
+        findings.append(_failed(case, error, known=case in before.records))
     for case in before.records:
         if case not in after.records and case not in failed:
             findings.append(_alone(case, Verdict.GONE, "only the baseline has it"))
     return findings + list(_images(both, before, after, suite.tolerance))
+
+
+def _failed(case: Case, error: Mapping[str, str], *, known: bool) -> Finding:
+    """What the firmware does to a model that it could run before is its own regression; a build, a
+    line or a board that fails says nothing of it."""
+    reason = f"{error['name']}: {error['message']}"
+    if known and error["name"] in _FIRMWARES_OWN:
+        return Finding(str(case), "runs", "yes", "no", None, Verdict.CHANGED, reason, case)
+    return _alone(case, Verdict.FAILED, reason)
 
 
 def _alone(case: Case, verdict: Verdict, reason: str) -> Finding:

@@ -78,7 +78,7 @@ class Group:
         return Case(model, self.board.name, engine or self.engine.name, self.environment.name)
 
     def __str__(self) -> str:
-        built = "" if self.environment is self.board else f" ({self.environment.name})"
+        built = "" if self.environment.name == self.board.name else f" ({self.environment.name})"
         return f"{self.board.name}{built}, {self.engine.name}"
 
 
