@@ -179,3 +179,12 @@ def test_an_empty_history_is_told(tmp_path: Path) -> None:
     with open_history(tmp_path / "e.ledger", SUITE) as opened:
         assert isinstance(opened, History)
         assert "No check was made yet" in render(SUITE, [], [], [])
+
+
+def test_two_checks_at_once_get_two_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "h.ledger"
+    with open_history(path, SUITE) as one, open_history(path, SUITE) as other:
+        assert one.add(outcome(1000, 500), None) == 1
+        assert other.add(outcome(1000, 500), None) == 2
+        assert one.add(outcome(1000, 500), None) == 3
+        assert [check.number for check in other.checks()] == [1, 2, 3]

@@ -111,6 +111,7 @@ def test_an_emulated_board_has_no_noise(munas, _: int) -> None:  # type: ignore[
         ("check firmware --elf nowhere.elf --baseline b", "no file nowhere.elf"),
         ("check firmware --elf a --port b --baseline b", "Give one of them"),
         ("check quickstart --baseline b", "no suite called"),
+        ("check firmware --baseline b --markdown - --json", "cannot share standard output"),
         ("baseline record firmware --out b --set boards=[]", "boards"),
         ("baseline record firmware --out b --set x=1", "unknown key"),
         ("baseline record firmware --out b --set boards=['x']", "called 'x'"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from munas.errors import ExitCode, MunasError
+from munas.errors import BadInputError, ExitCode, MunasError
 
 if TYPE_CHECKING:
     from munas.regress.check import Request
@@ -51,13 +51,17 @@ def check_shown(
     from munas.regress.commit import current_commit
     from munas.regress.history import open_history
     from munas.regress.screen import show
-    from munas.store.output import require_writable, write_output
+    from munas.store.output import is_standard_output, require_writable, write_output
 
     # What cannot be written is found before the board is busy for minutes.
     inputs = [path for path in (request.baseline, request.origin) if path is not None]
     for path in (junit, markdown):
         if path is not None:
             require_writable(path, inputs=inputs)
+    if [json, *map(is_standard_output, filter(None, (junit, markdown)))].count(True) > 1:
+        raise BadInputError(
+            "Several outputs cannot share standard output.", "Give one of them a file."
+        )
     is_new = ledger is not None and not ledger.exists()
     history = None if ledger is None else open_history(ledger, request.suite)
     try:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from munas import stats
-from munas.errors import BadInputError
+from munas.errors import BadInputError, LedgerError
 from munas.experiment import Suite
 from munas.regress.check import Outcome
+from munas.regress.judge import Verdict
 from munas.regress.record import Image, Record
 from munas.store import EventRow, Ledger, MeasurementRow, RunInfo
 
 KIND = "history"
+_CHECKED = "checked"
 METRICS = ("cycles", "arena_used_bytes", "stack_bytes", "image_flash_bytes", "image_ram_bytes")
 """What is followed over checks; sizes are exact, so every step of theirs is a change."""
 
@@ -80,29 +82,24 @@ class History:
 
     def add(self, outcome: Outcome, commit: str | None) -> int:
         """Keep what a check saw; its number. Raises LedgerError."""
-        number = 1 + len(self.checks())
-        for case, record in outcome.taken.records.items():
-            image = outcome.taken.images[record.image]
-            self._ledger.add_measurement(
+
+        def make(number: int) -> tuple[list[MeasurementRow], EventRow]:
+            rows = [
                 MeasurementRow(
-                    measurement={"check": number, "commit": commit, **_kept(record, image)},
+                    measurement={
+                        "check": number,
+                        "commit": commit,
+                        **_kept(record, outcome.taken.images[record.image]),
+                    },
                     source=record.source,
                     board=case.board,
                     engine=case.engine,
                 )
-            )
-        detail = {
-            "check": number,
-            "commit": commit,
-            "verdict": outcome.verdict,
-            "before": outcome.before,
-            "after": outcome.after,
-            "notable": [
-                finding.as_dict() for finding in outcome.findings if finding.verdict != "same"
-            ],
-        }
-        self._ledger.add_event(EventRow(kind="checked", detail=detail))
-        return number
+                for case, record in outcome.taken.records.items()
+            ]
+            return rows, EventRow(kind=_CHECKED, detail=_detail(outcome, number, commit))
+
+        return self._ledger.add_numbered(_CHECKED, make)
 
     def checks(self) -> list[Check]:
         """All checks in their order."""
@@ -114,7 +111,7 @@ class History:
                 event.created_at,
             )
             for event in self._ledger.events()
-            if event.kind == "checked"
+            if event.kind == _CHECKED
         ]
 
     def series(self) -> list[Series]:
@@ -152,7 +149,12 @@ def open_history(path: Path, suite: Suite) -> History:
             },
             command=f"munas check {suite.name} --ledger {path}",
         )
-        return History(Ledger.create(path, run))
+        try:
+            return History(Ledger.create(path, run))
+        except LedgerError:
+            if not path.exists():
+                raise
+            # Another check has made it meanwhile.
     ledger = Ledger.open(path)
     if ledger.run.identity.get("kind") != KIND or ledger.run.name != suite.name:
         of = ledger.run.identity.get("kind", "search")
@@ -203,6 +205,19 @@ def _least(series: Series, metric: str, suite: Suite | None) -> float:
         return 0.0
     given = suite.tolerance.cycles_percent
     return 0.0 if given is None else given / 100
+
+
+def _detail(outcome: Outcome, number: int, commit: str | None) -> dict[str, Any]:
+    return {
+        "check": number,
+        "commit": commit,
+        "verdict": outcome.verdict,
+        "before": outcome.before,
+        "after": outcome.after,
+        "notable": [
+            finding.as_dict() for finding in outcome.findings if finding.verdict is not Verdict.SAME
+        ],
+    }
 
 
 def _kept(record: Record, image: Image) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -256,6 +256,20 @@ class Ledger:
             else row
             for row in self.results()
         ]
+
+    def add_numbered(
+        self, kind: str, make: Callable[[int], tuple[Sequence[MeasurementRow], EventRow]]
+    ) -> int:
+        """Add what `make` gives for the number of the next event of `kind`, from 1, in one
+        transaction: no two processes get one number. Returns the number."""
+        with self._writing() as connection:
+            query = "SELECT count(*) FROM event WHERE kind = ?"
+            number = 1 + int(connection.execute(query, (kind,)).fetchone()[0])
+            rows, event = make(number)
+            for row in rows:
+                insert(connection, row)
+            insert(connection, event)
+        return number
 
     def measurements(self) -> list[MeasurementRow]:
         """All measurements in the order of writing."""
