@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from munas.arch import Architecture
+from munas.deploy.convert import convert_random
 from munas.deploy.engines import aot
 from munas.deploy.engines.aot import generate, match_bias_scales
 from munas.deploy.golden import GoldenRunner
@@ -100,3 +104,33 @@ def test_names_cannot_break_the_table(tmp_path: Path) -> None:
     table = (tmp_path / "aot_batch.c").read_text()
     assert "a____evil_xxx" in table
     assert "\\" not in table
+
+
+def test_dense_layers_are_scaled_as_tensorflow_lite_micro_does(tmp_path: Path) -> None:
+    """Its product of scales is a float's: one answer in some thousands goes the other way else."""
+    network = {"space": "mlp", "input": [8, 8, 1], "classes": 10, "dense": [20, 30, 40, 50]}
+    data = convert_random(Architecture.from_dict(network), 3).data
+    generate([("dense", data)], tmp_path, "portable")
+    text = (tmp_path / "bknn_m000_weights.c").read_text()
+    graph = load_model(data, "dense").subgraphs[0]
+    dense = [operator for operator in graph.operators if len(operator.inputs) == 3]
+    found, floats, doubles = [], [], []
+    for number, operator in enumerate(graph.operators):
+        if operator not in dense:
+            continue
+        source, weight, output = (
+            np.float32(graph.tensors[int(i)].quantization.scale[0])
+            for i in (operator.inputs[0], operator.inputs[1], operator.outputs[0])
+        )
+        listed = re.search(rf"op{number}_multiplier\[\d+\] = \{{([^}}]*)\}}", text)
+        assert listed is not None
+        found.append(int(re.findall(r"-?\d+", listed[1])[0]))
+        floats.append(q31(float(source * weight) / float(output)))
+        doubles.append(q31(float(source) * float(weight) / float(output)))
+    assert found == floats
+    assert floats != doubles, "or this test could not fail"
+
+
+def q31(real: float) -> int:
+    """The multiplier of QuantizeMultiplier; its shift does not matter here."""
+    return round(math.frexp(real)[0] * 2**31)

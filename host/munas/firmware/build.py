@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from munas.deploy.engines.aot import ADAPTER as AOT_ADAPTER
 from munas.deploy.engines.aot import REVISION as AOT_REVISION
 from munas.deploy.engines.aot import AotModel, Kernels, generate, kernel_set
 from munas.errors import BadInputError, BuildError
@@ -117,7 +118,7 @@ def _key(project: Path, request: BuildRequest) -> str:
     trees += [tree for tree in (request.boards, request.tflm) if tree is not None]
     models = [f"{name} {hashlib.sha256(data).hexdigest()}" for name, data in request.models]
     padding = f"padding {request.padding_bytes}"
-    return image_key(trees, [request.kernels, AOT_REVISION, padding, *models])
+    return image_key(trees, [request.kernels, f"{AOT_REVISION} {AOT_ADAPTER}", padding, *models])
 
 
 def _project(request: BuildRequest) -> Path:

@@ -18,7 +18,8 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,9 @@ from munas.errors import ConvertError, missing_extra
 
 Kernels = Literal["cmsis-nn", "portable"]
 REVISION = f"bakenn {BAKENN}"
+ADAPTER = 2
+"""To be raised with every change of what this file writes: images that were built before are then
+built anew."""
 MAX_ARENA_ALIGNMENT = 16
 
 
@@ -125,6 +129,7 @@ def _compile(data: bytes, folder: Path, symbol: str, kernels: Kernels, name: str
         enable_cmsis_nn=optimised,
         target=CORTEX_M4 if optimised else PORTABLE_32,
     )
+    _scale_dense_layers_as_tflm()
     try:
         return compile_tflite(data, folder, name=symbol, backend_options=options)
     except (BakeNNError, ValueError) as error:
@@ -133,6 +138,35 @@ def _compile(data: bytes, folder: Path, symbol: str, kernels: Kernels, name: str
             "It takes CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, PAD, RESHAPE and pooling; "
             "the engine tflm takes more.",
         ) from None
+
+
+@cache
+def _scale_dense_layers_as_tflm() -> None:
+    """Have bakenn scale dense layers as TensorFlow Lite Micro does, for the life of this process.
+
+    Of a dense layer with one weight scale, TensorFlow Lite Micro multiplies input and weight scale
+    as floats (`GetQuantizedConvolutionMultipler`), bakenn as doubles. The difference is of the last
+    bits and turns one answer in some thousands the other way.
+    """
+    from bakenn.ir import LinearOp
+    from bakenn.plan.lower import lower_op
+    from bakenn.quantization.fixedpoint import quantize_multiplier
+
+    lower = lower_op.dispatch(LinearOp)
+
+    def lower_linear(op: Any, graph: Any) -> Any:
+        step = lower(op, graph)
+        source, weight, output = (
+            graph.values[value].qparams for value in (op.input, op.weight, op.output)
+        )
+        if len(set(weight.scales)) != 1:
+            return step
+        product = np.float32(source.scale) * np.float32(weight.scales[0])
+        multiplier, shift = quantize_multiplier(float(product) / output.scale)
+        channels = len(weight.scales)
+        return replace(step, multipliers=(multiplier,) * channels, shifts=(shift,) * channels)
+
+    lower_op.register(LinearOp, lower_linear)
 
 
 def match_bias_scales(model: Any) -> None:
