@@ -74,7 +74,7 @@ def check_identity(
     if not identity.mcu.upper().startswith(family):
         raise ImplausibleError(
             f"The board that answers has an {identity.mcu}; {board.name} has an {board.mcu}.",
-            "Choose the board that is attached: see munas boards scan.",
+            "Name the board that has this chip with --board: see munas boards list.",
         )
     if uid is not None and identity.uid != uid:
         raise ImplausibleError(

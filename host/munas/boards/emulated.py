@@ -18,6 +18,7 @@ from munas.emulator import (
     MODEL_ERROR_TEXT,
     BoardParameters,
     EmulatorProcess,
+    chip_of,
     spawn,
 )
 from munas.errors import BadInputError, FlashError, InfrastructureError, TransportError
@@ -28,6 +29,21 @@ from munas.link.transport import SerialTransport
 log = logging.getLogger(__name__)
 
 
+def emulated_capabilities(board: BoardType, *, flashes: bool) -> Capabilities:
+    """What an emulated board of this type can do, and how true its cycles are.
+
+    Raises BadInputError for a chip that is not emulated.
+    """
+    chip = chip_of(board.mcu).name
+    return Capabilities(
+        source="emulated",
+        deterministic=True,
+        flashes=flashes,
+        model_error_percent=MODEL_ERROR_PERCENT[chip],
+        note=MODEL_ERROR_TEXT[chip],
+    )
+
+
 class EmulatedBoard:
     """One emulated board of `type`; see Board. Every instance is a device of its own."""
 
@@ -36,17 +52,10 @@ class EmulatedBoard:
             raise BadInputError(f"{board.name} is not an emulated board.")
         self.type = board
         self.unit = "emulated"
-        self._parameters = BoardParameters.from_json(
+        self.parameters = BoardParameters.from_json(
             {"name": board.name, "mcu": board.mcu, "cycles": board.cycles}
         )
-        chip = self._parameters.chip.name
-        self.capabilities = Capabilities(
-            source="emulated",
-            deterministic=True,
-            flashes=True,
-            model_error_percent=MODEL_ERROR_PERCENT[chip],
-            note=MODEL_ERROR_TEXT[chip],
-        )
+        self.capabilities = emulated_capabilities(board, flashes=True)
         self._transport: Literal["pty", "tcp"] = transport
         self._process: EmulatorProcess | None = None
         self._image: FirmwareImage | None = None
@@ -60,7 +69,7 @@ class EmulatedBoard:
             log.warning("The emulator of %s had ended and is started anew.", self.type.name)
         self.close()
         try:
-            self._process = spawn(self._parameters, image.elf, self._transport)
+            self._process = spawn(self.parameters, image.elf, self._transport)
         except InfrastructureError as error:
             raise FlashError(error.what, error.mend) from error
         self._image = image

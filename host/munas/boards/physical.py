@@ -14,10 +14,12 @@ from pathlib import Path
 from munas.boards.board import Capabilities
 from munas.boards.checks import CLIENT_HELLO_S, ask_identity, check_identity, check_image
 from munas.boards.discovery import Attached
+from munas.boards.emulated import emulated_capabilities
 from munas.boards.lease import leased
 from munas.boards.openocd import program, reset
+from munas.boards.registry import list_boards
 from munas.boards.types import BoardType
-from munas.errors import DeadlineError, FlashError, TransportError
+from munas.errors import DeadlineError, FlashError, ImplausibleError, TransportError
 from munas.firmware.image import FirmwareImage
 from munas.link.client import Client, Identity
 from munas.link.transport import SerialTransport
@@ -88,16 +90,17 @@ class PhysicalBoard:
 class PortBoard:
     """A firmware that runs already behind any URL (a port, `socket://`, `rfc2217://`); see Board.
 
-    It is never flashed. Whether it is silicon or emulated is what the board type says.
+    It is never flashed. Whether it is silicon or emulated is what the board type says; a firmware
+    that knows itself to be emulated is not taken for silicon.
     """
 
     def __init__(self, board: BoardType, url: str) -> None:
         self.type = board
         self.unit = url
-        self.capabilities = Capabilities(
-            source="emulated" if board.emulated else "silicon",
-            deterministic=board.emulated,
-            flashes=False,
+        self.capabilities = (
+            emulated_capabilities(board, flashes=False)
+            if board.emulated
+            else Capabilities(source="silicon", deterministic=False, flashes=False)
         )
 
     def flash(self, image: FirmwareImage) -> None:
@@ -126,6 +129,13 @@ class PortBoard:
     def verify(self, identity: Identity) -> None:
         """See Board."""
         check_identity(identity, None, self.type)
+        emulated = [board.name for board in list_boards() if board.emulated]
+        if identity.board in emulated and not self.type.emulated:
+            raise ImplausibleError(
+                f"The firmware at {self.unit} is that of {identity.board}, an emulated board; "
+                f"{self.type.name} is not one.",
+                f"Measure it as what it is: --board {identity.board}",
+            )
 
     def identity(self) -> Identity:
         """See Board."""

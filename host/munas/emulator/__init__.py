@@ -7,6 +7,7 @@ itself imports Unicorn.
 """
 
 from munas.emulator.board import BoardParameters
+from munas.emulator.chips import chip_of
 from munas.emulator.parameters import (
     FEATURES,
     FLASH_STALLS_UNKNOWN,
@@ -25,5 +26,6 @@ __all__ = [
     "Counts",
     "CycleParameters",
     "EmulatorProcess",
+    "chip_of",
     "spawn",
 ]

@@ -6,13 +6,15 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from munas.boards.board import Board
 from munas.boards.open import open_board
+from munas.boards.registry import find_board
 from munas.boards.session import Session
 from munas.errors import BadInputError, ExitCode
 from munas.firmware.image import image_of_elf
@@ -43,6 +45,11 @@ class Request:
     unit: str | None = None
     log_frames: bool = False
 
+    @property
+    def given(self) -> bool:
+        """Whether the firmware is there already, so that none is built."""
+        return self.elf is not None or self.port is not None
+
 
 class Outcome:
     """Iterate to measure; `exit_code` and `note` are then settled."""
@@ -55,16 +62,32 @@ class Outcome:
 
     def __iter__(self) -> Iterator[Measurement]:
         request = self._request
-        models = [(str(path), _read(path)) for path in request.models]
+        read = [(str(path), _read(path)) for path in request.models]
+        models = [(name, data) for name, data in read if isinstance(data, bytes)]
+        with closing(self._measured(models)) as measured:
+            for name, found in read:
+                measurement = (
+                    _unread(name, found, request)
+                    if isinstance(found, BadInputError)
+                    else next(measured)
+                )
+                self._done += 1
+                if measurement.error is not None:
+                    self._errors.append(measurement.error["name"])
+                yield measurement
+
+    def _measured(self, models: list[tuple[str, bytes]]) -> Generator[Measurement]:
+        request = self._request
         with ExitStack() as stack:
             board = open_board(request.board, unit=request.unit, port=request.port)
             stack.callback(board.close)
             self._board = board
             frames = self._frame_log(stack) if request.log_frames else None
+            engine = _engine(request, board)
             measurer = stack.enter_context(
                 Measurer(
                     board,
-                    _engine(request, board),
+                    engine,
                     repeats=request.repeats,
                     per_operator=request.per_operator,
                     minimal_arena=request.minimal_arena,
@@ -72,11 +95,9 @@ class Outcome:
                     session=Session(board, frames),
                 )
             )
-            for measurement in measurer.measure_all(models):
-                self._done += 1
-                if measurement.error is not None:
-                    self._errors.append(measurement.error["name"])
-                yield measurement
+            if request.given:
+                _require_engine(measurer, request)
+            yield from measurer.measure_all(models)
 
     def _frame_log(self, stack: ExitStack) -> FrameLog:
         """Every frame of the line goes into a file of its own."""
@@ -118,17 +139,48 @@ def parse_repeats(text: str) -> Repeats:
     return int(text)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> bytes | BadInputError:
+    """A file that cannot be read is one bad model: the others are measured all the same."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
+        return BadInputError(
+            f"{path} cannot be read: {error.strerror}.", "Give int8 .tflite files."
+        )
+
+
+def _unread(name: str, error: BadInputError, request: Request) -> Measurement:
+    source: Literal["silicon", "emulated"] = (
+        "emulated" if find_board(request.board).emulated else "silicon"
+    )
+    return Measurement(
+        model=name,
+        model_sha256="",
+        board=request.board,
+        unit=request.unit or "",
+        source=source,
+        error=error.as_dict(),
+    )
+
+
+def _require_engine(measurer: Measurer, request: Request) -> None:
+    """A given firmware has the engine that it has. Raises BadInputError where another was named."""
+    requested = parse_engine(request.engine)
+    if requested == "auto":
+        return
+    engine = measurer.greet().engine
+    if engine != requested:
+        raise BadInputError(
+            f"The firmware at {request.elf or request.port} has the engine {engine}, not "
+            f"{requested}.",
+            f"Leave --engine out, or name {engine}.",
+        )
 
 
 def _engine(request: Request, board: Board) -> EngineChoice:
     """With a firmware that is there already the engine is what it has."""
     requested = parse_engine(request.engine)
-    if request.elf is not None or request.port is not None:
+    if request.given:
         name: EngineName = "aot" if requested == "aot" else "tflm"
         return EngineChoice(name, kernels_of(board.type), None, "the firmware is given")
     choice = choose_engine(board.type, requested)

@@ -14,7 +14,7 @@ from typing import Any
 from munas.boards.emulated import EmulatedBoard
 from munas.boards.registry import find_board
 from munas.errors import BadInputError
-from munas.firmware.image import image_of_elf
+from munas.firmware.image import FirmwareImage, image_of_elf
 from munas.latency.engine import empty_firmware, parse_engine
 
 _LOOK_AROUND_S = 0.2
@@ -29,6 +29,8 @@ class Served:
     description: dict[str, Any]
     parameters: dict[str, Any] | None
     interrupts: Sized
+    note: str = ""
+    """What the person must know of the firmware, if anything."""
 
     def wait(self) -> None:
         """Return when the person interrupts or the emulator ends."""
@@ -47,19 +49,20 @@ def serve(
     """Boot `elf` (null: munas' own firmware, built if need be) on the emulated board `name`.
 
     From here to the end Ctrl-C raises nothing, so that totals can be told whenever it comes. Use it
-    in the main thread. Raises BadInputError for an ELF that is not for this board.
+    in the main thread. Raises BadInputError for an ELF that is not for this board, and for cycle
+    parameters that the model does not have.
     """
-    parameters = None if reprice is None else _parameters(reprice)
     board = EmulatedBoard(find_board(name), transport="tcp" if tcp else "pty")
+    parameters = None if reprice is None else _parameters(reprice, board)
+    image = None if elf is None else image_of_elf(elf)
     try:
-        if elf is None:
-            board.flash(empty_firmware(board.type, parse_engine(engine)))
-        else:
-            board.flash(image_of_elf(elf))
+        if image is None:
+            image = empty_firmware(board.type, parse_engine(engine))
+        board.flash(image)
         url = board.process.url
         described = {"board": name, "url": url, "pid": board.process.pid}
         with _noted_interrupts() as interrupts:
-            yield Served(board, url, described, parameters, interrupts)
+            yield Served(board, url, described, parameters, interrupts, _note(image))
     finally:
         board.close()
 
@@ -75,11 +78,24 @@ def _noted_interrupts() -> Iterator[Sized]:
         signal.signal(signal.SIGINT, before)
 
 
-def _parameters(path: Path) -> dict[str, Any]:
+def _note(image: FirmwareImage) -> str:
+    if image.engine != "aot" or image.models:
+        return ""
+    return (
+        "its firmware has the engine aot and no models, so nothing can be measured on it; give one "
+        "with models (--elf), or --engine tflm, which loads them"
+    )
+
+
+def _parameters(path: Path, board: EmulatedBoard) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInputError(f"{path} cannot be read: {error}.") from None
     if not isinstance(found, dict):
         raise BadInputError(f"{path} is no JSON object of cycle parameters.")
+    try:
+        board.parameters.cycles.overlaid(found)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error.what}", error.mend) from None
     return found

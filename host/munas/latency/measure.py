@@ -124,6 +124,11 @@ class Measurer:
         """What the running firmware said of itself. Raises InfrastructureError before it did."""
         return self._session.identity
 
+    def greet(self) -> Identity:
+        """Start the firmware that is given, or runs already, and hear who it is."""
+        self._image = self._running = self._given
+        return self._session.start(self._given)
+
     def measure(self, model: Model) -> Measurement:
         """One model. Raises MunasErrors: exit code 2 concerns the model, 3 the board."""
         checked = self._check(model)
