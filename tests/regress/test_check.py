@@ -237,3 +237,32 @@ def test_a_baseline_reads_as_it_was_written(opener: Opener, suite: Suite, tmp_pa
 def test_something_to_compare_with_is_needed(suite: Suite) -> None:
     with pytest.raises(BadInputError, match="nothing to compare"):
         check(Request(suite, Path("fw.toml")))
+
+
+def test_what_failed_with_the_old_firmware_fails_the_gate(
+    opener: Opener, suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old.elf"
+    old.write_bytes(b"")
+    both = suite.model_copy(update={"models": (*suite.models, SuiteModel(name="second", path="x"))})
+    whole, calls = Measurer._one, []
+
+    def broken(self: Measurer, entry: Any) -> object:
+        calls.append(entry.model.name)
+        if calls == ["small", "second"]:  # the old firmware comes first
+            raise BoardFaultError("The board broke down during RUN.")
+        return whole(self, entry)
+
+    monkeypatch.setattr(Measurer, "_one", broken)
+    request = Request(both, Path("fw.toml"), against=Firmware(elf=old))
+    outcome = check(request, open_device=opener(EXACT, EXACT))
+    assert (outcome.verdict, outcome.exit_code) == ("failed", ExitCode.INFRASTRUCTURE)
+    assert any("before, board-fault" in finding.reason for finding in outcome.findings)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"format": Infinity}'])
+def test_no_text_breaks_the_reader_of_baselines(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(BaselineError, match="damaged"):
+        read_baseline(path)

@@ -188,3 +188,32 @@ def test_two_checks_at_once_get_two_numbers(tmp_path: Path) -> None:
         assert other.add(outcome(1000, 500), None) == 2
         assert one.add(outcome(1000, 500), None) == 3
         assert [check.number for check in other.checks()] == [1, 2, 3]
+
+
+def test_names_are_text_wherever_they_are_shown(worse: Outcome) -> None:
+    name = "a[/b] **x** [l](http://y) @team `c` &amp; ]]>"
+    named = replace(
+        worse, findings=[replace(f, name=name) for f in worse.findings], before="`x` @y"
+    )
+    flat = "".join(shown(named, 400).split())
+    assert "a[/b]**x**[l](http://y)@team" in flat
+    ET.fromstring(to_junit(named))
+    text = to_markdown(named)
+    assert r"a\[/b\] \*\*x\*\* \[l\](http://y) &\#64;team" in text or "&#64;team" in text
+    assert "@team" not in text and "](http" not in text.replace(r"\](http", "")
+
+
+def test_what_failed_and_what_was_not_measured_is_on_the_page(tmp_path: Path) -> None:
+    failed = Finding(
+        str(CASE), "runs", "yes", "no", None, Verdict.CHANGED, "board-fault: HARD_FAULT"
+    )
+    broken = Outcome("fw", [failed], [], Taken({}, {}), "old", "new")
+    with open_history(tmp_path / "h.ledger", SUITE) as opened:
+        for each in (outcome(1000, 500), broken, outcome(1001, 500)):
+            opened.add(each, None)
+        series, checks = opened.series(), opened.checks()
+        found = changes(series, SUITE)
+        text = render(SUITE, checks, series, found)
+    assert [(c.metric, c.number) for c in found] == [("cycles", 3)]
+    assert "board-fault: HARD_FAULT" in text
+    assert '"x":[1,2,3]' in text.replace(" ", "") and "[0.0,null," in text.replace(" ", "")

@@ -56,3 +56,9 @@ def test_what_is_no_time_is_refused() -> None:
         change_points([1, 0, 2])
     with pytest.raises(BadInputError):
         change_points([1, 2], minimum_effect=-1)
+
+
+@given(st.lists(st.integers(1000, 2000), min_size=2, max_size=12))
+def test_what_is_deterministic_has_no_noise(series: list[int]) -> None:
+    expected = [i for i in range(1, len(series)) if series[i] != series[i - 1]]
+    assert [point.index for point in change_points(series, deterministic=True)] == expected

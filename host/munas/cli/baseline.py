@@ -45,19 +45,24 @@ def record(
     import json as encoder
 
     from munas.cli.messages import show_progress
-    from munas.cli.regress_options import firmware_of, suite_of
+    from munas.cli.regress_options import firmware_of, inputs_of, suite_of
+    from munas.errors import BadInputError
     from munas.regress.baseline import to_text
     from munas.regress.check import record as record_suite
     from munas.regress.commit import current_commit
-    from munas.store.output import write_output
+    from munas.store.output import is_standard_output, require_writable, write_output
 
     show_progress()
+    if json and is_standard_output(out):
+        raise BadInputError("Two documents cannot share standard output.", "Leave --json out.")
     loaded, origin = suite_of(suite, set_)
+    inputs = inputs_of(loaded, origin, elf)
+    require_writable(out, inputs=inputs)
     version = commit or current_commit(firmware)
     baseline = record_suite(
         loaded, origin, firmware_of(firmware, elf, port), unit=unit, commit=version
     )
-    write_output(out, to_text(baseline).encode(), inputs=[origin])
+    write_output(out, to_text(baseline).encode(), inputs=inputs)
     records = baseline.taken.records
     for case, found in sorted(records.items()):
         typer.echo(f"{case}: {found.cycles:,} cycles ({found.source})", err=True)

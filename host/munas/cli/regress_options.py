@@ -44,6 +44,14 @@ def firmware_of(tree: Path | None, elf: Path | None, port: str | None) -> Firmwa
     return OWN if elf is None and port is None else Firmware(elf=elf, port=port)
 
 
+def inputs_of(suite: Suite, origin: Path, *files: Path | None) -> list[Path]:
+    """All files that a command reads: no output may take the place of one."""
+    from munas.experiment import model_path
+
+    models = [model_path(model, origin) for model in suite.models if model.path is not None]
+    return [origin, *models, *(path for path in files if path is not None)]
+
+
 def suite_of(name: str, overrides: list[str] | None) -> tuple[Suite, Path]:
     """The suite and the file that it came from."""
     from munas.experiment import find_suite, load_suite

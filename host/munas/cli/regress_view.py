@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from munas.cli.regress_options import inputs_of
 from munas.errors import BadInputError, ExitCode, MunasError
 
 if TYPE_CHECKING:
@@ -51,17 +52,9 @@ def check_shown(
     from munas.regress.commit import current_commit
     from munas.regress.history import open_history
     from munas.regress.screen import show
-    from munas.store.output import is_standard_output, require_writable, write_output
+    from munas.store.output import write_output
 
-    # What cannot be written is found before the board is busy for minutes.
-    inputs = [path for path in (request.baseline, request.origin) if path is not None]
-    for path in (junit, markdown):
-        if path is not None:
-            require_writable(path, inputs=inputs)
-    if [json, *map(is_standard_output, filter(None, (junit, markdown)))].count(True) > 1:
-        raise BadInputError(
-            "Several outputs cannot share standard output.", "Give one of them a file."
-        )
+    _require_outputs(request, junit, markdown, json)
     is_new = ledger is not None and not ledger.exists()
     history = None if ledger is None else open_history(ledger, request.suite)
     try:
@@ -89,3 +82,23 @@ def check_shown(
         typer.echo(encoder.dumps(outcome.as_dict()))
     if outcome.exit_code:
         raise typer.Exit(int(outcome.exit_code))
+
+
+def _require_outputs(
+    request: Request, junit: Path | None, markdown: Path | None, json: bool
+) -> None:
+    """What cannot be written is found before the board is busy for minutes."""
+    from munas.store.output import is_standard_output, require_writable
+
+    old = request.against.elf if request.against else None
+    read = (request.baseline, request.firmware.elf, old)
+    inputs = inputs_of(request.suite, request.origin, *read)
+    for path in (junit, markdown):
+        if path is not None:
+            require_writable(path, inputs=inputs)
+    if junit is not None and markdown is not None and junit.resolve() == markdown.resolve():
+        raise BadInputError(f"Both outputs would go to {junit}.", "Give each a file of its own.")
+    if [json, *map(is_standard_output, filter(None, (junit, markdown)))].count(True) > 1:
+        raise BadInputError(
+            "Several outputs cannot share standard output.", "Give one of them a file."
+        )

@@ -69,13 +69,13 @@ def to_text(baseline: Baseline) -> str:
 def read_baseline(path: Path) -> Baseline:
     """Raises BaselineError: damaged, edited, of a newer munas, or no baseline at all."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BaselineError(
             f"The baseline {path} cannot be read: {error.strerror}.",
             f"Record one: munas baseline record SUITE --out {path}",
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damaged(path, "it is not JSON") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BaselineError(f"{path} is not a baseline.", "Make one with: munas baseline record")
@@ -92,6 +92,11 @@ def read_baseline(path: Path) -> Baseline:
         return _from_document(document)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _damaged(path, "something in it is missing") from None
+
+
+def _refuse_constant(text: str) -> float:
+    """NaN and infinities are no JSON, and no baseline holds them."""
+    raise ValueError(text)
 
 
 def _from_document(document: Mapping[str, Any]) -> Baseline:

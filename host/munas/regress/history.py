@@ -34,6 +34,8 @@ class Check:
     commit: str | None
     verdict: str
     at: str
+    told: tuple[str, ...] = ()
+    """What was not the same, a line each."""
 
     @property
     def label(self) -> str:
@@ -109,6 +111,10 @@ class History:
                 event.detail["commit"],
                 event.detail["verdict"],
                 event.created_at,
+                tuple(
+                    f"{each['name']}, {each['metric']}: {each['verdict']}. {each['reason']}"
+                    for each in event.detail["notable"]
+                ),
             )
             for event in self._ledger.events()
             if event.kind == _CHECKED
@@ -193,7 +199,10 @@ def changes(history: Sequence[Series], suite: Suite | None = None) -> list[Chang
             if len(pairs) < 2:
                 continue
             least = _least(series, metric, suite)
-            for point in stats.change_points([each for _, each in pairs], minimum_effect=least):
+            exact = metric != "cycles" or series.source == "emulated"
+            for point in stats.change_points(
+                [each for _, each in pairs], minimum_effect=least, deterministic=exact
+            ):
                 number = pairs[point.index][0]
                 name = f"image · {series.group}" if metric.startswith("image_") else series.name
                 found.append(Change(name, metric, number, point.before, point.after))

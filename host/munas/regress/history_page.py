@@ -24,6 +24,7 @@ _TITLES = {
     "image_ram_bytes": "RAM",
 }
 _MOST_LINES = 12
+_MOST_TOLD = 6
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
@@ -106,20 +107,24 @@ def _figure(
             if value is not None
         ]
         first = pairs[0][1] or 1
+        # A check that did not measure it is a gap in the line.
+        known = dict(pairs)
+        drawn = [number for number in labels if number >= pairs[0][0]]
         name = each.name.split(" · ")[0] if not metric.startswith("image_") else "image"
         called = f"image · {group}" if metric.startswith("image_") else each.name
         changed = {one.number for one in found if (one.name, one.metric) == (called, metric)}
         figure.add_scatter(
-            x=[check for check, _ in pairs],
-            y=[100 * (value / first - 1) if relative else value for _, value in pairs],
+            x=drawn,
+            y=[_height(known.get(number), first if relative else None) for number in drawn],
+            connectgaps=False,
             name=name,
             mode="lines+markers",
             line={"shape": "hv", "color": _COLOURS[index % len(_COLOURS)]},
             marker={
-                "size": [11 if check in changed else 5 for check, _ in pairs],
-                "symbol": ["diamond" if check in changed else "circle" for check, _ in pairs],
+                "size": [11 if number in changed else 5 for number in drawn],
+                "symbol": ["diamond" if number in changed else "circle" for number in drawn],
             },
-            text=[f"{name}, {labels.get(check, check)}: {value:,}" for check, value in pairs],
+            text=[f"{name}, {labels[number]}: {known.get(number, 0):,}" for number in drawn],
             hoverinfo="text",
         )
     unit = "cycles, % against the first check" if relative else f"{_TITLES[metric]}, bytes"
@@ -129,6 +134,13 @@ def _figure(
     lay_out(figure, dict(axis), values)
     figure.update_layout(title={"text": group, "font": {"size": 13}}, margin={"t": 60})
     return to_plain(figure)
+
+
+def _height(value: int | None, first: int | None) -> float | None:
+    """In percent against `first` where that is given; null where nothing was measured."""
+    if value is None or first is None:
+        return value
+    return 100 * (value / first - 1)
 
 
 def _series_section(figures: Mapping[str, Figure]) -> str:
@@ -166,14 +178,21 @@ def _checks_section(checks: Sequence[Check]) -> str:
     rows = "".join(
         f"<tr><td>{escape(each.label)}</td><td>{escape(each.verdict)}</td>"
         f"<td>{escape(each.at.replace('T', ' ').split('.')[0])}</td>"
-        f"<td><code>{escape(each.commit or '–')}</code></td></tr>"
+        f"<td><code>{escape(each.commit or '–')}</code></td><td>{_told(each)}</td></tr>"
         for each in reversed(checks)
     )
     return section(
         "All checks",
         '<div class="wide"><table><thead><tr><th>check</th><th>verdict</th><th>UTC</th>'
-        f"<th>commit</th></tr></thead><tbody>{rows}</tbody></table></div>",
+        f"<th>commit</th><th>what was not the same</th></tr></thead><tbody>{rows}</tbody></table>"
+        "</div>",
     )
+
+
+def _told(check: Check) -> str:
+    shown = "<br>".join(escape(line) for line in check.told[:_MOST_TOLD])
+    more = len(check.told) - _MOST_TOLD
+    return f"{shown}<br>… and {more} more" if more > 0 else shown or "–"
 
 
 def _words(series: Sequence[Series]) -> str:

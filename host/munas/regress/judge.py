@@ -90,6 +90,10 @@ def judge(suite: Suite, before: Taken, after: Taken, effect: Effect) -> list[Fin
     failed = {failure.case: failure.error for failure in after.failures}
     for case, error in failed.items():
         findings.append(_failed(case, error, known=case in before.records))
+    for failure in before.failures:
+        reason = f"before, {failure.error['name']}: {failure.error['message']}"
+        findings = [each for each in findings if (each.case, each.metric) != (failure.case, "all")]
+        findings.append(_alone(failure.case, Verdict.FAILED, _with_mend(reason, failure.error)))
     for case in before.records:
         if case not in after.records and case not in failed:
             findings.append(_alone(case, Verdict.GONE, "only the baseline has it"))
@@ -99,10 +103,14 @@ def judge(suite: Suite, before: Taken, after: Taken, effect: Effect) -> list[Fin
 def _failed(case: Case, error: Mapping[str, str], *, known: bool) -> Finding:
     """What the firmware does to a model that it could run before is its own regression; a build, a
     line or a board that fails says nothing of it."""
-    reason = f"{error['name']}: {error['message']}"
+    reason = _with_mend(f"{error['name']}: {error['message']}", error)
     if known and error["name"] in _FIRMWARES_OWN:
         return Finding(str(case), "runs", "yes", "no", None, Verdict.CHANGED, reason, case)
     return _alone(case, Verdict.FAILED, reason)
+
+
+def _with_mend(reason: str, error: Mapping[str, str]) -> str:
+    return f"{reason} {error['mend']}" if error.get("mend") else reason
 
 
 def _alone(case: Case, verdict: Verdict, reason: str) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from munas.regress import words
 from munas.regress.check import Outcome
 from munas.regress.judge import REGRESSIONS, Verdict
@@ -13,7 +15,7 @@ def to_markdown(outcome: Outcome) -> str:
     """Verdict, what changed, why, and what all was compared, folded."""
     told = words.notable(outcome.findings)
     parts = [f"### {_mark(outcome)} {_cell(words.headline(outcome))}", ""]
-    parts += [f"before: `{outcome.before}`  ", f"after: `{outcome.after}`", ""]
+    parts += [f"before: {_code(outcome.before)}  ", f"after: {_code(outcome.after)}", ""]
     if told:
         parts += [
             "| what | metric | before | after | change | verdict |",
@@ -24,7 +26,7 @@ def to_markdown(outcome: Outcome) -> str:
             strong = f"**{mark}**" if finding.verdict in (*REGRESSIONS, Verdict.FAILED) else mark
             cells = [
                 _cell(finding.name),
-                f"`{_cell(finding.metric)}`",
+                _cell(finding.metric),
                 _cell(words.value(finding.before)),
                 _cell(words.value(finding.after)),
                 words.change(finding),
@@ -51,7 +53,11 @@ def _mark(outcome: Outcome) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break a table or become a tag."""
-    for found, safe in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\n", " "), ("`", "'")):
-        text = text.replace(found, safe)
-    return text
+    """Text that stays text: no table, tag, emphasis, link or mention comes of it."""
+    text = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")
+    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    """Text as code."""
+    return f"`{text.replace('`', chr(39)).replace(chr(10), ' ')}`"

@@ -40,6 +40,7 @@ def _table(outcome: Outcome, *, wide: bool) -> Table:
     """Everything that is not the same; without before and after, and one under the other, where
     there is no room."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 1))
     table.add_column("what", overflow="fold")
@@ -56,7 +57,8 @@ def _table(outcome: Outcome, *, wide: bool) -> Table:
         verdict = f"{words.MARKS[finding.verdict]}\n{finding.reason}"
         style = "red" if finding.verdict in (*REGRESSIONS, Verdict.FAILED) else None
         cells = [what, *(values if wide else ()), words.change(finding), verdict]
-        table.add_row(*cells, style=style)
+        # Text, not markup: names may hold brackets.
+        table.add_row(*map(Text, cells), style=style)
     return table
 
 

@@ -16,6 +16,7 @@ from munas.regress.record import Image, Record, Taken
 MOST = 10
 """So many of a kind are told, the largest changes first."""
 
+_OUTSIDE = "(outside of all, less what timing them costs)"
 _FACTS = ("source_digest", "engine_revision", "kernels", "compiler", "flags")
 
 
@@ -101,7 +102,13 @@ def _operators(before: Record, after: Record) -> tuple[Difference, ...]:
         name = f"{index} {(new or old).name}"
         found.append(Difference(name, old and old.cycles, new and new.cycles))
     if before.operators and after.operators:
-        found.append(Difference("(outside of operators)", _outside(before), _outside(after)))
+        found.append(
+            Difference(
+                _OUTSIDE,
+                _outside(before),
+                _outside(after),
+            )
+        )
     return _largest(found)
 
 

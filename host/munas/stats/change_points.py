@@ -39,13 +39,17 @@ class ChangePoint:
 
 
 def change_points(
-    series: ArrayLike, *, minimum_effect: float = 0.0, alpha: float = ALPHA
+    series: ArrayLike,
+    *,
+    minimum_effect: float = 0.0,
+    alpha: float = ALPHA,
+    deterministic: bool = False,
 ) -> list[ChangePoint]:
     """Where the level of a series (n,) of values above zero, in their order, changed by more than
     the relative `minimum_effect`.
 
-    A series most of whose steps are exactly nothing is of something that repeats: every step beyond
-    the minimum effect is a change. Otherwise levels are parted by PELT (Killick, Fearnhead and
+    Of what is `deterministic` every step beyond the minimum effect is a change; so it is where most
+    steps are exactly nothing. Otherwise levels are parted by PELT (Killick, Fearnhead and
     Eckley, JASA 107, 2012, as in ruptures) on the logarithm, in units of the noise that its steps
     show, and a part is kept where both sides also differ by munas.stats.compare.
 
@@ -59,6 +63,8 @@ def change_points(
     steps = np.abs(np.diff(logs))
     if not steps.size or not steps.any():
         return []
+    if deterministic:
+        return _steps(values, steps, minimum_effect)
     noise = float(np.median(steps)) / (_MAD_OF_NORMAL * np.sqrt(2))
     if noise == 0:
         return _steps(values, steps, minimum_effect)
