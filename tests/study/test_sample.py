@@ -12,7 +12,8 @@ import pytest
 from munas.arch import Architecture, sha256
 from munas.cost import Cost, cost
 from munas.errors import BadInputError
-from munas.study.sample import paper, stratified
+from munas.search.screen import excess, light_values, screened_values
+from munas.study.sample import Drawn, MayFit, paper, stratified
 
 SHAPE = (28, 28, 1)
 RANGE = (10_000, 1_000_000)
@@ -69,6 +70,36 @@ def test_what_cannot_be_filled_is_said_and_left_to_the_others(
     assert len(drawn) == 32
     assert min(costs.macs for _, costs in drawn) > 100_000
     assert len(caplog.records) == 8  # the eighths of the lower decade
+
+
+@pytest.mark.parametrize("bound", ["peak_memory_bytes", "model_size_bytes", "macs"])
+def test_what_cannot_fit_is_not_costed_and_the_draw_stays_the_same(
+    bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = {
+        bound: {"peak_memory_bytes": 9_000, "model_size_bytes": 20_000, "macs": 600_000}[bound]
+    }
+    costed = []
+
+    def counting(architecture: Architecture) -> Cost:
+        costed.append(architecture)
+        return cost(architecture)
+
+    monkeypatch.setattr("munas.study.sample.cost", counting)
+    monkeypatch.setattr("munas.study.sample._PATIENCE", 500)
+
+    def drawn(may_fit: MayFit) -> list[Drawn]:
+        return list(
+            stratified(
+                SHAPE, 10, count=24, seed=3, macs=RANGE, may_fit=may_fit,
+                fits=lambda costs: excess(screened_values(costs), bounds) == 0,
+            )
+        )  # fmt: skip
+
+    plainly = drawn(lambda _: True)
+    without = len(costed)
+    assert drawn(lambda graph: excess(light_values(graph), bounds) == 0) == plainly
+    assert len(costed) - without < without
 
 
 def test_bounds_that_nothing_meets_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from munas.arch import Architecture
 from munas.cost.build import Mode, build_graph
 from munas.cost.graph import Graph, Operator, Tensor
 from munas.cost.model import Cost, cost
-from munas.cost.peak import Schedule, best_schedule, peak_of_order
+from munas.cost.peak import Schedule, best_schedule, peak_of_order, unavoidable_peak
 
 __all__ = [
     "Cost",
@@ -23,6 +23,7 @@ __all__ = [
     "build_graph",
     "cost",
     "peak_of_order",
+    "unavoidable_peak",
 ]
 
 

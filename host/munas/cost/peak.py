@@ -51,6 +51,16 @@ def best_schedule(graph: Graph, *, with_inputs: bool = True, at_least_bytes: int
     return Schedule(tuple(operator for order in orders for operator in order), peak)
 
 
+def unavoidable_peak(graph: Graph, *, with_inputs: bool = True) -> int:
+    """Bytes that no order can do with less than; what `best_schedule` finds is never below.
+
+    Quick, since nothing is searched.
+    """
+    sizes = _sizes(graph, with_inputs)
+    bounds = [section.bound(graph, sizes) for section in _sections(graph)]
+    return max(sum(sizes[tensor] for tensor in graph.inputs), *bounds, 0)
+
+
 def peak_of_order(graph: Graph, order: tuple[int, ...], *, with_inputs: bool = True) -> int:
     """Peak memory in bytes of one given order; the definition that `best_schedule` minimises."""
     sizes = _sizes(graph, with_inputs)

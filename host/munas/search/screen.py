@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from munas.arch import Architecture
-from munas.cost import Cost, cost
+from munas.cost import Cost, Graph, cost, unavoidable_peak
 
 # 1 - accuracy is a difference of floats: a model that is exactly at its error bound is within it.
 TOLERANCE = 1e-12
@@ -30,6 +30,16 @@ def screened_values(costs: Cost) -> dict[str, float]:
         "peak_memory_bytes": costs.peak_memory_bytes,
         "model_size_bytes": costs.model_size_bytes,
         "flash_bytes": costs.model_size_bytes,
+    }
+
+
+def light_values(graph: Graph) -> dict[str, float]:
+    """Those of `screened_values`, none above, without the search of the best order."""
+    return {
+        "macs": graph.macs,
+        "peak_memory_bytes": unavoidable_peak(graph, with_inputs=False),
+        "model_size_bytes": graph.weight_bytes,
+        "flash_bytes": graph.weight_bytes,
     }
 
 

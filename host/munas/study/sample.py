@@ -13,12 +13,13 @@ from math import ceil, log10
 from random import Random
 
 from munas.arch import Architecture, Sampling, Shape, Space, random_morphism, sample, sha256
-from munas.cost import Cost, build_graph, cost
+from munas.cost import Cost, Graph, build_graph, cost
 from munas.errors import BadInputError
 
 log = logging.getLogger(__name__)
 
 Fits = Callable[[Cost], bool]
+MayFit = Callable[[Graph], bool]
 Drawn = tuple[Architecture, Cost]
 
 BINS_A_DECADE = 8
@@ -39,12 +40,15 @@ def stratified(
     space: Space = "cnn",
     sampling: Sampling = "inclusive",
     fits: Fits = lambda _costs: True,
+    may_fit: MayFit = lambda _graph: True,
 ) -> Iterator[Drawn]:
     """`count` different architectures that `fits` accepts, with MACs within `macs` (ends included).
 
     Every eighth of a decade gets an equal share; they come in random order, so a study that is
     stopped early is stratified too. Where some eighths cannot be filled, the others get more, and a
-    warning says so. Raises BadInputError where fewer than `count` are found.
+    warning says so. `may_fit` spares the search of the least peak memory, which takes most of the
+    time: it must not refuse what `fits` accepts, and then changes nothing of what is drawn. Raises
+    BadInputError where fewer than `count` are found.
     """
     rng = Random(seed)
     strata = _Strata(macs, count)
@@ -62,8 +66,9 @@ def stratified(
             )
         if idle > _PATIENCE:
             idle = 0
-        stratum = strata.wanting(build_graph(architecture).macs)
-        if stratum is None:
+        graph = build_graph(architecture)
+        stratum = strata.wanting(graph.macs)
+        if stratum is None or not may_fit(graph):
             continue
         costs = cost(architecture)
         digest = sha256(architecture)

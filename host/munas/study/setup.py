@@ -9,7 +9,7 @@ from pathlib import Path
 
 from munas.arch import Shape
 from munas.boards.registry import find_board
-from munas.cost import Cost
+from munas.cost import Cost, Graph
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
 from munas.latency.engine import EngineChoice, choose_engine
@@ -17,7 +17,7 @@ from munas.latency.measurement import StandIn
 from munas.pipeline.executor import LocalExecutor
 from munas.pipeline.session import default_workers
 from munas.pipeline.sources import measured_choice
-from munas.search.screen import excess, screened_values
+from munas.search.screen import excess, light_values, screened_values
 from munas.store import EventRow, Ledger, RunInfo
 from munas.study.sample import PAPER_LIMIT_BYTES, Drawn, paper, stratified
 
@@ -86,6 +86,9 @@ def architectures(experiment: StudyExperiment) -> Iterator[Drawn]:
     def fits(costs: Cost) -> bool:
         return excess(screened_values(costs), bounds) == 0
 
+    def may_fit(graph: Graph) -> bool:
+        return excess(light_values(graph), bounds) == 0
+
     if study.generation == "stratified":
         return stratified(
             shape,
@@ -96,6 +99,7 @@ def architectures(experiment: StudyExperiment) -> Iterator[Drawn]:
             space=space,
             sampling=sampling,
             fits=fits,
+            may_fit=may_fit,
         )
     limits = (
         int(bounds.get("model_size_bytes", PAPER_LIMIT_BYTES)),
