@@ -155,6 +155,24 @@ def test_too_few_architectures_are_refused_before_any_is_measured(
     assert not ledger.exists() and "Ledger" not in refused.output
 
 
+@pytest.mark.parametrize("out", ["-", "file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_is_measured(
+    out: str, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    bounds = ("--set", "bounds.latency_us=9000", "--set", "bounds.arena_used_bytes=20000")
+    for refused in (
+        run("correlation", study, "--ledger", "new.ledger", "--out", out),
+        run("analyse", "none.ledger", "--out", out),
+        run("import", "none", "--out", out),
+        run("guidance", "quickstart", "--out", out, "--macs", 100, *bounds),
+    ):
+        assert isinstance(refused.exception, BadInputError)
+        assert "--out" in refused.exception.mend
+    assert {path.name for path in tmp_path.iterdir()} == {"file", study.name}
+
+
 def test_a_board_that_does_not_exist_is_said_before_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(EXPERIMENT)

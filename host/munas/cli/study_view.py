@@ -104,9 +104,11 @@ def _show(finished: Finished, json: bool) -> None:
 
 def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -> None:
     """Run searches under two guides, one after the other, and show how their picks compare."""
+    from munas.store.output import require_folder
     from munas.study import guidance, guidance_page, picks
 
     show_progress()
+    require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with resumable(command):

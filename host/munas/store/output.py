@@ -74,6 +74,30 @@ def require_writable(path: Path, *, inputs: Iterable[Path] = ()) -> None:
         )
 
 
+def require_folder(path: Path) -> None:
+    """Raise BadInputError where no folder of results can be made or written at `path`.
+
+    Makes nothing. Commands that work for long ask this before they begin.
+    """
+    if is_standard_output(path):
+        raise BadInputError(
+            "The results are several files, which standard output cannot take.",
+            "Give a folder's path with --out.",
+        )
+    # What is above exists in the end, since / and . do.
+    nearest = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    if not nearest.is_dir():
+        raise BadInputError(
+            f"The folder {path} cannot be made: {nearest} is not a folder.",
+            "Give another folder with --out.",
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise BadInputError(
+            f"The folder {path} cannot be written: {nearest} does not permit it.",
+            "Make it writable, or give another folder with --out.",
+        )
+
+
 def is_standard_output(path: Path) -> bool:
     """Whether it is `-`, or a name such as /dev/stdout of what standard output goes to."""
     if path == STANDARD_OUTPUT:

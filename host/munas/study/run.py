@@ -11,6 +11,7 @@ from typing import Any
 from munas.errors import BadInputError
 from munas.experiment import StudyExperiment, parse_study
 from munas.store import Ledger
+from munas.store.output import require_folder
 from munas.store.rows import utc_now
 from munas.study.analysis import StudyResult, analyse
 from munas.study.checks import LEAST_POINTS
@@ -62,6 +63,7 @@ def run_study(request: Request, watcher: Watcher) -> Finished:
             "Raise --count, or study.count.",
         )
     series = plan(experiment)
+    require_folder(request.out)
     drawn = list(architectures(experiment))
     with open_ledger(request.ledger, experiment, request.command) as ledger:
         executor = converting_executor(request.workers)
@@ -78,6 +80,7 @@ def analyse_ledger(path: Path, out: Path) -> Finished:
 
     Raises BadInputError where it holds too little, or what may not be looked at together.
     """
+    require_folder(out)
     with Ledger.open(path) as ledger:
         return _conclude(ledger, out, None, ledger.run.command)
 
@@ -131,6 +134,7 @@ def _conclude(
 
 def import_study(folder: Path, out: Path) -> Finished:
     """Check another's data set and analyse it. Raises BadInputError where it is not whole."""
+    require_folder(out)
     result = analyse(read_dataset(folder).points)
     out.mkdir(parents=True, exist_ok=True)
     write_tables(out, [point for series in result.series for point in series.points])
