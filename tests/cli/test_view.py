@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer import Exit
 
-from munas.cli.view import _spent, _with_estimates, front_table, resumable
+from munas.cli.view import _describe, _spent, _with_estimates, front_table, resumable
 from munas.errors import BadInputError, ExitCode, InfrastructureError
 from munas.store import ResultRow
 
@@ -61,6 +61,15 @@ def test_no_estimate_beside_an_estimate() -> None:
 
 def result(number: int, **stage_s: float) -> ResultRow:
     return ResultRow(candidate_id=number, status="infeasible", stage_s=stage_s)
+
+
+def test_a_failure_is_told_in_its_message_alone() -> None:
+    failed = ResultRow(
+        candidate_id=1,
+        status="failed",
+        error={"name": "convert", "message": "No operator for it."},
+    )
+    assert _describe(failed, False) == "failed: No operator for it."
 
 
 def test_a_resumed_run_tells_this_call_and_the_whole_apart() -> None:

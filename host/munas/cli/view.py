@@ -235,8 +235,7 @@ class _View:
 
 def _describe(row: ResultRow, feasible: bool) -> str:
     if row.status == "failed":
-        error = row.error or {}
-        return f"failed: {error.get('name')}: {error.get('message')}"
+        return f"failed: {(row.error or {}).get('message')}"
     if row.status == "infeasible":
         return "outside the bounds, not trained"
     accuracy = f"int8 {row.val_accuracy_int8:.1%}" if row.val_accuracy_int8 is not None else ""
