@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer import Exit
 
-from munas.cli.view import _describe, _spent, _with_estimates, front_table, resumable
+from munas.cli.view import _describe, _spent, _with_estimates, front_list, front_table, resumable
 from munas.errors import BadInputError, ExitCode, InfrastructureError
 from munas.store import ResultRow
 
@@ -101,3 +101,10 @@ def test_how_to_go_on_is_said_where_there_is_something_to_go_on_with(
     with pytest.raises(BadInputError) as bad, resumable("munas resume l"):
         raise BadInputError("It is wrong.", "Correct it.")
     assert bad.value.mend == "Correct it."
+
+
+def test_a_narrow_terminal_gets_every_value_on_a_line_of_its_own() -> None:
+    text = front_list([row(), row(candidate_id=8, val_accuracy_int8=0.99)])
+    assert text.index("candidate 8") < text.index("candidate 1234")
+    assert max(map(len, text.splitlines())) <= 40
+    assert "  latency: 165.03 ms (emulated)" in text and "  arena: 129.0 KiB (emulated)" in text

@@ -101,7 +101,13 @@ def show_front(
     Where latencies were measured and the board has a MAC model, its estimate stands beside them.
     """
     if rows:
-        console.print(front_table(_with_estimates(rows, mac_model), bounds))
+        told = _with_estimates(rows, mac_model)
+        table = front_table(told, bounds)
+        unbounded = console.options.update(max_width=1000)
+        if console.width >= console.measure(table, options=unbounded).maximum:
+            console.print(table)
+        else:  # a table that is cut off says nothing
+            console.print(front_list(told), soft_wrap=True, markup=False)
     else:
         console.print("Warning: no candidate is within all bounds.", style="yellow")
 
@@ -154,6 +160,21 @@ def front_table(rows: list[dict[str, Any]], bounds: dict[str, float]) -> Table:
     for row in sorted(rows, key=lambda row: -(row["val_accuracy_int8"] or 0)):
         table.add_row(*(_number(name, row.get(name), unit) for _, name, _, unit in shown))
     return table
+
+
+def front_list(rows: list[dict[str, Any]]) -> str:
+    """The front for a narrow terminal: a value a line, best accuracy first."""
+    blocks = []
+    for row in sorted(rows, key=lambda row: -(row["val_accuracy_int8"] or 0)):
+        lines = [f"candidate {row['candidate_id']}"]
+        for title, name, _, unit in _COLUMNS[1:]:
+            if row.get(name) is None:
+                continue
+            what, measure = title.split("\n")
+            source = f" ({row[_SOURCE[name]]})" if name in _SOURCE else ""
+            lines.append(f"  {what}: {_number(name, row[name], unit)} {measure}{source}")
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
 
 
 _SOURCE = {"latency_us": "latency_source", "arena_used_bytes": "arena_source"}
