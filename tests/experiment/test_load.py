@@ -11,6 +11,7 @@ from munas.experiment import (
     find_experiment,
     load_experiment,
     load_study,
+    load_suite,
     parse_experiment,
     parse_study,
 )
@@ -130,3 +131,36 @@ def test_the_schedule_steps():
         0.001,
         0.001,
     ]
+
+
+def test_a_wrong_entry_is_told_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('name = "s"\nboards = ["b"]\n[[models]]\nname = "m"\npath = "x"\nbudgets = 1\n')
+    with pytest.raises(BadInputError) as fault:
+        load_suite(path)
+    assert "models.0.budgets: unknown key" in fault.value.what
+    assert "entries" not in fault.value.what and "docs/regression.md" in fault.value.mend
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("", None),
+        ("architecture_seed = 3", "give either path or architecture_seed"),
+        ('path = ""', None),
+    ],
+)
+def test_a_model_comes_from_one_place(tmp_path: Path, change: str, said: str | None) -> None:
+    path = tmp_path / "s.toml"
+    origin = 'path = "x"\n' if "path" not in change else ""
+    path.write_text(f'name = "s"\nboards = ["b"]\n[[models]]\nname = "m"\n{origin}{change}\n')
+    if said is None:
+        assert load_suite(path).models[0].name == "m"
+        return
+    with pytest.raises(BadInputError, match=said):
+        load_suite(path)
+
+
+def test_an_experiment_is_no_suite() -> None:
+    with pytest.raises(BadInputError, match="is an experiment, not a suite"):
+        load_suite(find_experiment("quickstart"))

@@ -23,7 +23,7 @@ OnBoardLossOption = Annotated[
     Literal["pause", "rescore"] | None,
     typer.Option(help="A board lost in mid-run: pause, or score all anew by the next source."),
 ]
-LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger of a search.")]
+LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger of a run.")]
 
 
 def read_text(source: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from munas.errors import BadInputError
 from munas.experiment.schema import Experiment, StudyExperiment
@@ -77,7 +78,7 @@ def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise BadInputError(f"{path} is not a text file.", "An experiment is TOML.") from None
+        raise BadInputError(f"{path} is not a text file.", "It must be TOML.") from None
     except tomllib.TOMLDecodeError as error:
         raise BadInputError(f"{path} is not valid TOML: {error}.") from None
     except OSError as error:
@@ -101,11 +102,26 @@ def _checked(kind: type[F], table: dict[str, Any], origin: str, noun: str = "exp
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        lines = [f"  {_field(item['loc'])}: {told(item)}" for item in error.errors()]
+        lines = [f"  {_field(item['loc'])}: {told(item)}" for item in _own_faults(error)]
         raise BadInputError(
             f"{origin} is not a valid {noun}:\n" + "\n".join(lines),
             f"Mend the fields named above; {_PAGES[noun]} lists them all.",
         ) from None
+
+
+def _own_faults(error: ValidationError) -> list[ErrorDetails]:
+    """Without what merely follows: a list whose entries are wrong counts as too short."""
+    faults = error.errors()
+    places = [item["loc"] for item in faults]
+    return [
+        item
+        for item in faults
+        if item["type"] != "too_short"
+        or not any(
+            len(place) > len(item["loc"]) and place[: len(item["loc"])] == item["loc"]
+            for place in places
+        )
+    ]
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -118,7 +134,7 @@ def _override(table: dict[str, Any], override: str) -> None:
     if not equals or not all(parts):
         raise BadInputError(
             f"--set {override!r} is not of the form section.key=value.",
-            "For example: --set train.epochs=5",
+            "For example: --set train.epochs=5, or of a suite --set runs=20",
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]

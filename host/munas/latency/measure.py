@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
-from math import inf
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
 from munas.boards.board import Board
 from munas.boards.registry import user_boards
@@ -33,6 +32,7 @@ from munas.firmware.build import BuildRequest, build
 from munas.firmware.image import FirmwareImage
 from munas.latency.batches import Model, batches
 from munas.latency.blame import models_fault
+from munas.latency.describe import Measured, describe
 from munas.latency.engine import EngineChoice
 from munas.latency.measurement import Measurement, OperatorCost, StandIn
 from munas.latency.oracle import CheckedModel, Oracle, ask_oracle, check_model
@@ -40,17 +40,12 @@ from munas.latency.probes import PREPARE_S, check_clock, smallest_arena
 from munas.latency.repeats import Repeats, Samples, take
 from munas.link.client import Client, Identity, RunResult
 from munas.link.faults import BoardRefusedError
-from munas.link.messages import Prepared, Slot
+from munas.link.messages import Slot
 
 log = logging.getLogger(__name__)
 _LOAD_S = 60.0
 _IO_S = 15.0
 _SLOWEST_S_A_MAC = 5e-6
-_PLACEMENTS: dict[Slot, Literal["ram", "flash", "image"]] = {
-    Slot.RAM: "ram",
-    Slot.FLASH: "flash",
-    Slot.IMAGE: "image",
-}
 
 
 class Measurer:
@@ -264,11 +259,19 @@ class Measurer:
         stats = client.stats(client.deadline(_IO_S))
         if self._minimal_arena and slot is not Slot.IMAGE:
             minimum = smallest_arena(client, slot, prepared)
-        return self._describe(
-            entry,
-            samples,
-            prepared,
-            slot,
+        return describe(
+            Measured(
+                entry.model.name,
+                entry.model.sha256,
+                entry.oracle.note,
+                samples,
+                prepared,
+                slot,
+            ),
+            self.board,
+            self._session.identity,
+            self._image,
+            self._stands_for,
             # A firmware that does not know its stack says that it has none.
             stack_bytes=stats.stack_used_bytes if stats.stack_bytes else None,
             outputs_match=outputs_match,
@@ -370,46 +373,6 @@ class Measurer:
         if slot is not Slot.IMAGE:
             return self._image.flash_bytes + len(model.data)
         return self._image.model_flash_bytes(index) if self._image.models else None
-
-    def _describe(
-        self, entry: _Checked, samples: Samples, prepared: Prepared, slot: Slot, **found: Any
-    ) -> Measurement:
-        identity, abilities = self._session.identity, self.board.capabilities
-        clock = self._stands_for.clock_hz if self._stands_for else identity.clock_hz
-        exact = abilities.deterministic
-        half_width = 0.0 if exact else samples.half_width
-        # An engine without the two parts says 0 for both.
-        parted = slot is not Slot.IMAGE and prepared.arena_head_bytes + prepared.arena_tail_bytes
-        return Measurement(
-            model=entry.model.name,
-            model_sha256=entry.model.sha256,
-            board=self.board.type.name,
-            unit=self.board.unit,
-            engine=identity.engine,
-            engine_revision=identity.engine_revision or None,
-            kernels=identity.kernels or None,
-            firmware_sha256=None if self._image is None else self._image.sha256,
-            compiler=identity.compiler or None,
-            flags=identity.flags or None,
-            clock_hz=clock,
-            source=abilities.source,
-            cycles=samples.median,
-            model_error_percent=abilities.model_error_percent,
-            cycles_samples=samples.cycles,
-            latency_us=round(samples.median * 1_000_000 / clock),
-            ci95_us=None if half_width == inf else half_width * 1_000_000 / clock,
-            repeats=len(samples.cycles),
-            warmup=samples.warmup,
-            arena_used_bytes=prepared.arena_used_bytes,
-            arena_head_bytes=prepared.arena_head_bytes if parted else None,
-            arena_tail_bytes=prepared.arena_tail_bytes if parted else None,
-            arena_region=identity.arena_region,
-            weights_region=identity.slot_region(slot),
-            placement=_PLACEMENTS[slot],
-            oracle_note=entry.oracle.note,
-            stands_for=self._stands_for.board if self._stands_for else None,
-            **found,
-        )
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,8 @@ class MeasuringBoard:
         Raises MunasErrors: exit code 2 concerns the model, 3 the board or a wrong answer.
         """
         named = model_of(model)
+        if repeats != "auto" and repeats < 1:
+            raise BadInputError(f"repeats is {repeats}.", "Give a number from 1 on, or auto.")
         if self._rig.used:
             self._rig.board.reset()  # no test depends on what ran before it
         with measurer_of(
