@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from munas.errors import BadInputError, BoardFaultError, ExitCode, TransportError
+from munas.errors import (
+    BadInputError,
+    BoardFaultError,
+    ConvertError,
+    ExitCode,
+    MunasError,
+    TransportError,
+)
 from munas.experiment import Suite, SuiteModel
 from munas.latency.measure import Measurer
 from munas.regress.baseline import BaselineError, read_baseline, to_text
@@ -166,6 +173,29 @@ def test_a_firmware_that_breaks_down_is_a_regression(
 def test_a_wrong_answer_is_no_baseline(opener: Opener, suite: Suite) -> None:
     with pytest.raises(BaselineError, match="answers differ"):
         record(suite, Path("fw.toml"), OWN, open_device=opener({"flipped": True}))
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (TransportError("The line broke."), ExitCode.INFRASTRUCTURE),
+        (ConvertError("It is float."), ExitCode.BAD_INPUT),
+    ],
+)
+def test_half_a_baseline_is_never_recorded(
+    opener: Opener,
+    suite: Suite,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: MunasError,
+    code: ExitCode,
+) -> None:
+    def broken(self: Measurer, entry: object) -> object:
+        raise fault
+
+    monkeypatch.setattr(Measurer, "_one", broken)
+    with pytest.raises(MunasError, match=fault.what) as raised:
+        record(suite, Path("fw.toml"), OWN, open_device=opener(EXACT))
+    assert raised.value.exit_code is code
 
 
 def test_a_baseline_of_another_unit_is_refused(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from munas.errors import BadInputError, ExitCode
+from munas.errors import BadInputError, ExitCode, InfrastructureError
 from munas.experiment import Suite
+from munas.latency.command import MODEL_FAULTS
 from munas.regress.alignment import with_alignment
 from munas.regress.baseline import (
     Baseline,
@@ -153,14 +154,16 @@ def record(
 ) -> Baseline:
     """What the firmware does now, as a baseline.
 
-    Raises BaselineError where a case cannot be measured or answers wrongly: nothing is compared
-    with half a baseline, and a wrong answer is no standard.
+    Raises BaselineError where a model cannot be measured or answers wrongly, InfrastructureError
+    where board or build failed: nothing is compared with half a baseline, and a wrong answer is no
+    standard.
     """
     groups = plan(suite, origin, firmware)
     taken = take(groups, firmware, runs=suite.runs, unit=unit, open_device=open_device)
     require_engines(suite, taken)
     for failure in taken.failures:
-        raise BaselineError(
+        fault = BaselineError if failure.error["name"] in MODEL_FAULTS else InfrastructureError
+        raise fault(
             f"{failure.case} cannot be recorded: {failure.error['name']}: "
             f"{failure.error['message']}",
             failure.error.get("mend", ""),

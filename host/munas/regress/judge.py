@@ -85,7 +85,7 @@ def judge(suite: Suite, before: Taken, after: Taken, effect: Effect) -> list[Fin
             findings.append(cycles[case])
             findings += _exact(before.records[case], record, suite.tolerance)
         else:
-            findings.append(_alone(case, Verdict.NEW, "the baseline does not have it"))
+            findings.append(_alone(case, Verdict.NEW, "there is none before to compare with"))
         findings += _budget(case, record, budgets.get(case.model, Budget()))
     failed = {failure.case: failure.error for failure in after.failures}
     for case, error in failed.items():
@@ -96,7 +96,7 @@ def judge(suite: Suite, before: Taken, after: Taken, effect: Effect) -> list[Fin
         findings.append(_alone(failure.case, Verdict.FAILED, _with_mend(reason, failure.error)))
     for case in before.records:
         if case not in after.records and case not in failed:
-            findings.append(_alone(case, Verdict.GONE, "only the baseline has it"))
+            findings.append(_alone(case, Verdict.GONE, "only there before"))
     return findings + list(_images(both, before, after, suite.tolerance))
 
 
