@@ -42,6 +42,7 @@ CONTRACT = [
     "engine",
     "error",
     "created_at",
+    "val_accuracy_float",
 ]
 
 

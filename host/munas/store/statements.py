@@ -30,7 +30,7 @@ TABLE_QUERY = f"""
     WITH current AS (
         SELECT
             result_id, result.candidate_id, result.rung, epochs, val_accuracy_int8, flash_bytes,
-            macs, peak_memory_bytes, model_size_bytes, finished_at, {_CURRENT}
+            val_accuracy_float, macs, peak_memory_bytes, model_size_bytes, finished_at, {_CURRENT}
         FROM result {_NEWEST_REVISION}
     )
     SELECT
@@ -41,7 +41,7 @@ TABLE_QUERY = f"""
         coalesce(current.model_size_bytes, candidate.model_size_bytes) AS model_size_bytes,
         flash_bytes, coalesce(current.macs, candidate.macs) AS macs, board, engine,
         json_extract(error, '$.name') || ': ' || json_extract(error, '$.message') AS error,
-        finished_at AS created_at
+        finished_at AS created_at, val_accuracy_float
     FROM current
     JOIN candidate USING (candidate_id)
     LEFT JOIN (

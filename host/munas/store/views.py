@@ -41,6 +41,7 @@ COLUMNS: Mapping[str, str] = {
     "engine": "string",
     "error": "string",
     "created_at": "string",
+    "val_accuracy_float": "float64",
 }
 
 _RESOURCES = (
