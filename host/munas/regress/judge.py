@@ -228,12 +228,10 @@ def _budget(case: Case, record: Record, budget: Budget) -> Iterator[Finding]:
         name = f"{metric} budget"
         if value is None:
             reason = f"{metric} is not known of this firmware, so its budget cannot be kept"
-            yield Finding(str(case), name, limit, None, None, Verdict.OVER_BUDGET, reason, case)
+            yield Finding(str(case), name, None, None, None, Verdict.OVER_BUDGET, reason, case)
         elif value > limit:
             reason = f"{value - limit:,} over the budget of {limit:,}"
-            yield Finding(
-                str(case), name, limit, value, value / limit - 1, Verdict.OVER_BUDGET, reason, case
-            )
+            yield Finding(str(case), name, None, value, None, Verdict.OVER_BUDGET, reason, case)
 
 
 def _images(
