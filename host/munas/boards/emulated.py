@@ -32,9 +32,13 @@ log = logging.getLogger(__name__)
 def emulated_capabilities(board: BoardType, *, flashes: bool) -> Capabilities:
     """What an emulated board of this type can do, and how true its cycles are.
 
-    Raises BadInputError for a chip that is not emulated.
+    Of a chip that munas does not emulate (another's emulator, or a PC, at a port) nothing is known:
+    neither an error nor that cycles repeat.
     """
-    chip = chip_of(board.mcu).name
+    try:
+        chip = chip_of(board.mcu).name
+    except BadInputError:
+        return Capabilities(source="emulated", deterministic=False, flashes=flashes)
     return Capabilities(
         source="emulated",
         deterministic=True,
