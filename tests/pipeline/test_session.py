@@ -16,7 +16,7 @@ from munas.errors import BadInputError, LedgerError
 from munas.experiment import Experiment, parse_experiment
 from munas.pipeline.events import Silent
 from munas.pipeline.progress import status
-from munas.pipeline.session import Limits, resume, start
+from munas.pipeline.session import Limits, require_one_clock, resume, start
 from munas.store import Ledger
 
 ROUNDS = 6
@@ -207,3 +207,33 @@ def test_unknown_board_is_refused_by_name(tmp_path: Path):
             "x",
             Limits(),
         )
+
+
+@pytest.mark.parametrize(
+    ("board", "identity", "refused"),
+    [
+        ("nucleo_f401re", {"latency_source": "emulated", "board": "emulated_stm32f405"}, True),
+        ("nucleo_f401re", {"latency_source": "mac", "board": "nucleo_f401re"}, False),
+        ("nucleo_l4r5zi", {"latency_source": "emulated", "board": "emulated_stm32l4r5"}, False),
+        (
+            "nucleo_f401re",
+            {
+                "latency_source": "emulated",
+                "board": "emulated_stm32f405",
+                "target": "nucleo_f401re",
+            },
+            False,
+        ),
+    ],
+)
+def test_latencies_at_two_clocks_are_never_ranked(
+    board: str, identity: dict[str, str], refused: bool
+) -> None:
+    given = experiment()
+    latency = given.latency.model_copy(update={"board": board})
+    given = given.model_copy(update={"latency": latency})
+    if not refused:
+        require_one_clock(identity, given, Path("old.ledger"))
+        return
+    with pytest.raises(BadInputError, match=r"168 MHz.*84 MHz"):
+        require_one_clock(identity, given, Path("old.ledger"))

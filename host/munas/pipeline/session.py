@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -116,6 +117,7 @@ def resume(
         ledger.hold()
         experiment = parse_experiment(dict(ledger.run.experiment), str(path))
         identity = ledger.run.identity
+        require_one_clock(identity, experiment, path)
         changed = [
             f"{name} {then} → {importlib.metadata.version(name)}"
             for name, then in identity["versions"].items()
@@ -130,6 +132,24 @@ def resume(
         latencies = _latencies_again(ledger, experiment)
         ledger.add_event(EventRow(kind="resumed"))
         return _go(ledger, experiment, latencies, observer, limits, notices)
+
+
+def require_one_clock(identity: Mapping[str, Any], experiment: Experiment, path: Path) -> None:
+    """Refuse to go on with latencies at the clock of an emulated board that stood for another.
+
+    Runs that know their `target` took its clock; what began before has its twin's. Raises
+    BadInputError.
+    """
+    ran = identity.get("board")
+    if "target" in identity or identity.get("latency_source") != "emulated" or ran is None:
+        return
+    target, twin = find_board(experiment.latency.board), find_board(ran)
+    if target.clock_hz != twin.clock_hz:
+        raise BadInputError(
+            f"The latencies of {path} are {twin.name}'s, at {twin.clock_hz / 1e6:g} MHz; those of "
+            f"{target.name} would now be taken at its {target.clock_hz / 1e6:g} MHz.",
+            "They cannot be ranked together: begin a new search.",
+        )
 
 
 def _check_bounds(experiment: Experiment) -> None:
