@@ -7,7 +7,6 @@ the same bytes, and how many cycles it took. Must not know boards beyond what is
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,6 @@ def write_project(
     (folder / "src" / "main.cpp").write_text(_MAIN)
     (folder / "src" / "vectors.h").write_text(_vectors(inputs, outputs))
     (folder / "platformio.ini").write_text(_INI.format(name=target.name, board=target.board))
-    shutil.rmtree(library / "models", ignore_errors=True)
     return model
 
 

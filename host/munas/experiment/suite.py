@@ -99,14 +99,6 @@ class Suite(Section):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     alignment_paddings: Annotated[int, Field(ge=0, le=16)] = 4
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_lists(cls, value: Any) -> Any:
-        """TOML's lists are tuples here."""
-        if not isinstance(value, dict):
-            return value
-        return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         named: dict[str, list[str]] = {

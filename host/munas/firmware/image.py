@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,31 +77,37 @@ class ElfFacts:
 
 def read_elf(path: Path) -> ElfFacts:
     """Raises BadInputError where `path` is no ELF file for Arm."""
+    with opened_elf(path) as elf:
+        if elf["e_machine"] != "EM_ARM":
+            raise BadInputError(f"{path} is an ELF file, but not for Arm.")
+        loaded = list(_loaded(elf))
+        sections = {section.name: int(section.data_size) for section in loaded}
+        total = hashlib.sha256()
+        for section in loaded:
+            if section.name != DIGEST_SECTION:
+                total.update(f"{section.name} {section['sh_addr']:x} ".encode())
+                total.update(section.data())
+        digest = elf.get_section_by_name(DIGEST_SECTION)
+        comment = elf.get_section_by_name(".comment")
+        return ElfFacts(
+            sha256=total.hexdigest(),
+            source_digest="" if digest is None else _text(digest.data()),
+            sections=sections,
+            flash_bytes=sum(size for name, size in sections.items() if name != DIGEST_SECTION),
+            compiler="unknown" if comment is None else _compiler(comment.data()),
+            mcu=_named_text(elf, MCU_SYMBOL),
+        )
+
+
+@contextmanager
+def opened_elf(path: Path) -> Iterator[Any]:
+    """The ELF file at `path`, open. Raises BadInputError where it is none or breaks off."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
     try:
         with path.open("rb") as file:
-            elf = ELFFile(file)
-            if elf["e_machine"] != "EM_ARM":
-                raise BadInputError(f"{path} is an ELF file, but not for Arm.")
-            loaded = list(_loaded(elf))
-            sections = {section.name: int(section.data_size) for section in loaded}
-            total = hashlib.sha256()
-            for section in loaded:
-                if section.name != DIGEST_SECTION:
-                    total.update(f"{section.name} {section['sh_addr']:x} ".encode())
-                    total.update(section.data())
-            digest = elf.get_section_by_name(DIGEST_SECTION)
-            comment = elf.get_section_by_name(".comment")
-            return ElfFacts(
-                sha256=total.hexdigest(),
-                source_digest="" if digest is None else _text(digest.data()),
-                sections=sections,
-                flash_bytes=sum(size for name, size in sections.items() if name != DIGEST_SECTION),
-                compiler="unknown" if comment is None else _compiler(comment.data()),
-                mcu=_named_text(elf, MCU_SYMBOL),
-            )
+            yield ELFFile(file)
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
     except ELFError as error:

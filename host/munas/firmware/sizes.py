@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from munas.errors import BadInputError
-from munas.firmware.image import DIGEST_SECTION
+from munas.firmware.image import DIGEST_SECTION, opened_elf
 
 _ALLOCATED, _WRITABLE = 0x2, 0x1
 # Reserved whole, whatever is in it: sizes of the board, not of the build.
@@ -39,18 +38,8 @@ class Sizes:
 
 def sizes_of(path: Path) -> Sizes:
     """Raises BadInputError where `path` is no ELF file."""
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        with path.open("rb") as file:
-            return _sizes(ELFFile(file))
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}.") from None
-    except ELFError as error:
-        raise BadInputError(
-            f"{path} is not an ELF file: {error}.", "Give the firmware.elf of a build."
-        ) from None
+    with opened_elf(path) as elf:
+        return _sizes(elf)
 
 
 def _sizes(elf: Any) -> Sizes:
@@ -105,6 +94,7 @@ def readable(name: str) -> str:
 
     try:
         tree = parse(base)
+    # What the demangler does not know comes out of it in any of these ways; the name then stays.
     except (NotImplementedError, AssertionError, IndexError, ValueError, AttributeError):
         return base
     if tree is None:

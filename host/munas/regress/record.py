@@ -13,9 +13,6 @@ from typing import Any
 
 from munas.latency.measurement import Measurement
 
-GIVEN = "given"
-"""The environment of a firmware that was not built here."""
-
 
 @dataclass(frozen=True, order=True)
 class Case:
@@ -30,7 +27,7 @@ class Case:
     environment: str
 
     def __str__(self) -> str:
-        built = "" if self.environment in (self.board, GIVEN) else f" ({self.environment})"
+        built = "" if self.environment == self.board else f" ({self.environment})"
         return f"{self.model} · {self.board}{built} · {self.engine}"
 
 

@@ -121,7 +121,7 @@ def _records(
 ) -> Taken:
     records: dict[Case, Record] = {}
     failures: list[Failure] = []
-    images: dict[str, Image] = {}
+    image: Image | None = None  # of all of them: they ran in one
     for name, measured in seen.items():
         failed = next((each.error for each in measured if each.error is not None), None)
         engine = next((each.engine for each in measured if each.engine), None)
@@ -134,8 +134,7 @@ def _records(
         if failed is not None:
             failures.append(Failure(case, failed))
             continue
-        image = _image(group, measurer)
-        images[image.sha256] = image
+        image = image or _image(group, measurer)
         records[case] = record_of(
             case,
             measured,
@@ -143,6 +142,7 @@ def _records(
             deterministic=board.capabilities.deterministic,
             image=image.sha256,
         )
+    images = {} if image is None else {image.sha256: image}
     return Taken(records, images, tuple(failures))
 
 
