@@ -9,7 +9,15 @@ import pytest
 
 from munas.cost import cost
 from munas.errors import BadInputError
-from munas.search import Candidate, Evaluation, Objective, Search, SearchSettings, cost_screen
+from munas.search import (
+    Candidate,
+    Evaluation,
+    Objective,
+    OutOfReachError,
+    Search,
+    SearchSettings,
+    cost_screen,
+)
 
 BOUNDS = {"error": 0.5, "macs": 300_000.0, "model_size_bytes": 40_000.0}
 SETTINGS = SearchSettings(
@@ -103,11 +111,21 @@ def test_screened_candidates_are_within_the_bounds_and_new():
         assert costs.model_size_bytes <= BOUNDS["model_size_bytes"]
 
 
-def test_bounds_that_nothing_meets_give_the_nearest_miss():
+def test_bounds_that_nothing_meets_are_told_after_how_many_tries():
     search = new_search(objective=Objective({"error": 0.5, "macs": 1.0}), rounds=2)
-    candidate = search.ask()
-    rng_free = Search(replace(search.settings), cost_screen(search.settings.objective.bounds))
-    assert rng_free.ask() == candidate
+    with pytest.raises(OutOfReachError, match=r"in 1,800 tries") as told:
+        search.ask()
+    assert cost(told.value.deployed).macs < 20_000  # it went as near as it could
+    assert search.asked == ()
+
+
+def test_bounds_that_no_random_architecture_meets_are_walked_to():
+    bounds = {"model_size_bytes": 900.0, "peak_memory_bytes": 600.0, "macs": 1e6}
+    search = new_search(objective=Objective(bounds), rounds=3)
+    asked = [search.ask() for _ in range(1)]
+    found = cost(asked[0].architecture)
+    assert found.model_size_bytes <= 900 and found.peak_memory_bytes <= 600
+    assert asked[0].parent_id is None
 
 
 def test_without_a_screen_the_first_draw_is_taken():

@@ -1,6 +1,7 @@
 """Architectures: genomes, what they compute, random ones and their neighbours. Pure Python."""
 
 from munas.arch.canonical import canonical, sha256
+from munas.arch.channels import ChannelGroup, channel_groups, evenly_thinned, thinned
 from munas.arch.genome import (
     Architecture,
     Block,
@@ -17,6 +18,7 @@ from munas.arch.sampling import Sampler, Sampling, Space, parse_shape, sample
 __all__ = [
     "Architecture",
     "Block",
+    "ChannelGroup",
     "CnnArchitecture",
     "Layer",
     "MlpArchitecture",
@@ -30,9 +32,12 @@ __all__ = [
     "Space",
     "assemble",
     "canonical",
+    "channel_groups",
+    "evenly_thinned",
     "morphisms",
     "parse_shape",
     "random_morphism",
     "sample",
     "sha256",
+    "thinned",
 ]

@@ -52,9 +52,7 @@ def command(
     overrides = [f"{key}={value}" for key, value in options.items() if value is not None]
     loaded = load_experiment(path, (*(set_ or ()), *overrides))
     if max_epochs is not None:
-        epochs = min(max_epochs, loaded.train.epochs)
-        train = loaded.train.model_copy(update={"epochs": epochs})
-        loaded = loaded.model_copy(update={"train": train})
+        loaded = loaded.capped(max_epochs)
     target = ledger or new_ledger_path(loaded.name)
     typed = shlex.join(["munas", *sys.argv[1:]])
     run_shown(

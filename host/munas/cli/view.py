@@ -40,6 +40,8 @@ def run_shown(call: Callable[[Any], dict[str, Any]], ledger: Path, json: bool) -
         typer.echo(encoder.dumps(found))
         return
     show_front(found["front"], shown.bounds, shown.mac_model)
+    for line in finalist_lines(found["finalists"]):
+        console.print(line, soft_wrap=True)
     for line in _spent(found, [row for row, _ in shown.rows]):
         console.print(line, soft_wrap=True)
     console.print(f"Ledger: {found['ledger']}")
@@ -80,15 +82,16 @@ def _spent(found: Mapping[str, Any], done_now: Sequence[ResultRow]) -> list[str]
         return f"{count} candidate{'s' * (count != 1)}{within}{over}."
 
     within = f" in {found['wall_s']:.0f} s"
-    if found["candidates"] == len(done_now):
-        return [told(len(done_now), found["time_by_stage_s"], within)]
+    count = len({row.candidate_id for row in done_now})
+    if found["candidates"] == count:
+        return [told(count, found["time_by_stage_s"], within)]
     now: dict[str, float] = {}
     for row in done_now:
         for name, seconds in row.stage_s.items():
             now[name] = now.get(name, 0.0) + seconds
     whole = {k: v for k, v in found["time_by_stage_s"].items() if k != "overhead"}
     return [
-        f"This call: {told(len(done_now), now, within)}",
+        f"This call: {told(count, now, within)}",
         f"Whole run: {told(found['candidates'], whole)}",
     ]
 
@@ -110,6 +113,20 @@ def show_front(
             console.print(front_list(told), soft_wrap=True, markup=False)
     else:
         console.print("Warning: no candidate is within all bounds.", style="yellow")
+
+
+def finalist_lines(found: list[dict[str, Any]]) -> list[str]:
+    """What finalists reached over their seeds, the best mean first; empty without any."""
+    if not found:
+        return []
+    lines = [f"Finalists, each trained anew with {found[0]['seeds']} seeds (int8, test images):"]
+    for each in found:
+        tuned = f", {each['tuned']} tuned for int8" if each["tuned"] else ""
+        spread = each["test_accuracy_int8_sd"]
+        within = f" ± {100 * spread:.2f}" if spread is not None else ""
+        mean = 100 * each["test_accuracy_int8_mean"]
+        lines.append(f"  candidate {each['candidate_id']}: {mean:.2f}{within} %{tuned}")
+    return lines
 
 
 def _with_estimates(
@@ -243,8 +260,13 @@ class _View:
     def testing(self, candidates: int) -> None:
         self.note = f"Testing {candidates} candidates of the front"
 
+    def finalists(self, trainings: int, candidates: int) -> None:
+        self.note = f"Training {candidates} finalists anew: {trainings} trainings"
+
     def done(self) -> int:
-        return len(self.rows) + (self.start.done if self.start else 0)
+        """How many candidates have a result, at whatever rung."""
+        done_now = sum(row.rung == 0 for row, _ in self.rows)
+        return done_now + (self.start.done if self.start else 0)
 
     def eta_s(self) -> float | None:
         """Seconds left at the rate so far; null before the first candidate."""
@@ -276,7 +298,9 @@ class PlainView(_View):
     def finished(self, candidate: Candidate, row: ResultRow, *, feasible: bool) -> None:
         super().finished(candidate, row, feasible=feasible)
         total = self.start.rounds if self.start else 0
-        text = f"[{self.done()}/{total}] candidate {row.candidate_id}: {_describe(row, feasible)}"
+        at = f" at rung {row.rung}" if row.rung else ""
+        which = f"candidate {row.candidate_id}{at}"
+        text = f"[{self.done()}/{total}] {which}: {_describe(row, feasible)}"
         console.print(text, soft_wrap=True)
 
     def revising(self, candidates: int, why: str) -> None:
@@ -285,6 +309,10 @@ class PlainView(_View):
 
     def testing(self, candidates: int) -> None:
         super().testing(candidates)
+        console.print(self.note)
+
+    def finalists(self, trainings: int, candidates: int) -> None:
+        super().finalists(trainings, candidates)
         console.print(self.note)
 
 

@@ -7,6 +7,7 @@ TensorFlow Lite has them. This module trains nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 MLP_L2 = 0.001
 
 
+# Applied to what the node of an index gives: what training adds behind a layer.
+After = Callable[[int, Any], Any]
+
+
 @dataclass(frozen=True)
 class Regularisation:
     """What training adds to the network and deployment takes away again."""
@@ -28,26 +33,34 @@ class Regularisation:
 
 
 def build_model(
-    architecture: Architecture, *, batch_size: int | None = None, dropout: float = 0.0
+    architecture: Architecture,
+    *,
+    batch_size: int | None = None,
+    dropout: float = 0.0,
+    after: After | None = None,
 ) -> keras.Model:
     """The Keras model of `architecture` under the deployed rules, logits out (no softmax).
 
     Input is float32 [batch, height, width, channels]; output is float32 [batch, logits].
     `dropout` is applied before each hidden dense layer, in training only. Layer names depend on the
-    network alone, so equal networks have equal weights lists and equal converted bytes.
+    network alone, so equal networks have equal weights lists and equal converted bytes. `after`
+    gets the index and the output of each node and gives what the next ones take instead.
     """
     l2 = MLP_L2 if isinstance(architecture, MlpArchitecture) else 0.0
-    return _build(assemble(architecture), batch_size, Regularisation(dropout, l2))
+    return _build(assemble(architecture), batch_size, Regularisation(dropout, l2), after)
 
 
-def _build(network: Network, batch_size: int | None, extra: Regularisation) -> keras.Model:
+def _build(
+    network: Network, batch_size: int | None, extra: Regularisation, after: After | None
+) -> keras.Model:
     import keras
 
     source = network.nodes[0]
     values: list[Any] = [keras.Input(source.shape, batch_size=batch_size, name="input")]
     for index, node in enumerate(network.nodes[1:], start=1):
         inputs = [values[i] for i in node.inputs]
-        values.append(_apply(node, index, inputs, extra))
+        value = _apply(node, index, inputs, extra)
+        values.append(after(index, value) if after else value)
     return keras.Model(values[0], values[-1])
 
 

@@ -6,6 +6,8 @@ that name the file and the field. This module knows the file's shape and ranges,
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -89,16 +91,25 @@ class Step(Section):
 
 
 class Optimizer(Section):
-    """SGD or Adam with decoupled weight decay; `schedule` steps the learning rate."""
+    """SGD or Adam with decoupled weight decay.
+
+    `schedule` steps the learning rate, or lets it fall along half a cosine to zero.
+    """
 
     name: Literal["sgdw", "adamw"] = "sgdw"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    schedule: tuple[Step, ...] = ()
+    schedule: tuple[Step, ...] | Literal["cosine"] = ()
 
-    def rate_at(self, epoch: int) -> float:
-        """The learning rate of an epoch (counted from 0)."""
+    @property
+    def changes_within_epochs(self) -> bool:
+        return self.schedule == "cosine"
+
+    def rate_at(self, epoch: float, epochs: int) -> float:
+        """The learning rate at an epoch of `epochs` (counted from 0, with its fraction)."""
+        if self.schedule == "cosine":
+            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, epoch / epochs)))
         rate = self.learning_rate
         for step in sorted(self.schedule, key=lambda step: step.epoch):
             if epoch >= step.epoch:
@@ -114,9 +125,75 @@ class Train(Section):
 
 
 class Pruning(Section):
-    """Structured pruning; only `enabled = false` is taken until it is there."""
+    """Structured pruning: how sparse networks may be, and when in the training they become so.
 
-    enabled: Literal[False] = False
+    `sparsity` bounds the share of channels that go, which is a gene of every candidate. Masks
+    change while the share of the training that is done lies between `start` and `finish`.
+    """
+
+    enabled: bool = False
+    sparsity: tuple[float, float] = (0.05, 0.9)
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.07
+    finish: Annotated[float, Field(gt=0, lt=1)] = 0.85
+
+    @model_validator(mode="after")
+    def _plausible(self) -> Self:
+        low, high = self.sparsity
+        if high >= 1:
+            raise ValueError(f"sparsity up to {high:g} leaves nothing of a network: stay below 1")
+        if low < 0 or low > high:
+            raise ValueError(
+                f"sparsity must be two shares that rise from 0 on, not {low:g} and {high:g}"
+            )
+        if self.start >= self.finish:
+            raise ValueError(f"start ({self.start:g}) must come before finish ({self.finish:g})")
+        return self
+
+
+class Fidelity(Section):
+    """Short trainings first: successive halving over `rungs`, which are epochs in all.
+
+    One in `reduction` of a rung's candidates goes on to the next. The last rung is the full
+    training; without rungs every candidate gets it. `stop_hopeless` ends a training whose learning
+    curve cannot reach the error bound any more; `inherit` lets a child begin with its parent's
+    weights where a morphism keeps the function.
+    """
+
+    rungs: tuple[Positive, ...] = ()
+    reduction: Annotated[int, Field(ge=2)] = 3
+    stop_hopeless: bool = False
+    inherit: bool = False
+
+    @model_validator(mode="after")
+    def _plausible(self) -> Self:
+        if any(low >= high for low, high in pairwise(self.rungs)):
+            raise ValueError(f"rungs must rise: {', '.join(map(str, self.rungs))}")
+        return self
+
+
+class Distillation(Section):
+    """A teacher whose answers are learnt beside the labels; none unless `teacher` is given.
+
+    `teacher` is a Keras file that takes the data set's normalised images. The loss gains `weight` ·
+    `temperature`² times the cross-entropy of its softened answers and the network's.
+    """
+
+    teacher: str | None = None
+    weight: Annotated[float, Field(gt=0)] = 0.3
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Finalists(Section):
+    """The best of the front trained anew with `seeds` seeds each; none where `count` is 0.
+
+    Where int8 costs more than `tune_above` of accuracy (a share), a finalist is tuned for `epochs`
+    epochs with quantised weights and activations.
+    """
+
+    count: Annotated[int, Field(ge=0)] = 0
+    seeds: Annotated[int, Field(ge=2)] = 3
+    tune_above: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    tune_epochs: Annotated[int, Field(ge=0)] = 3
 
 
 OnBoardLoss = Literal["pause", "rescore"]
@@ -169,6 +246,9 @@ class _File(Section):
     search: SearchSection = SearchSection()
     train: Train = Train()
     pruning: Pruning = Pruning()
+    fidelity: Fidelity = Fidelity()
+    distillation: Distillation = Distillation()
+    finalists: Finalists = Finalists()
     latency: LatencySection = LatencySection()
     study: StudySection = StudySection()
 
@@ -181,6 +261,36 @@ class Experiment(_File):
     """A whole experiment file."""
 
     data: Data
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        rungs = self.fidelity.rungs
+        if rungs and rungs[-1] != self.train.epochs:
+            raise ValueError(
+                f"fidelity.rungs must end with train.epochs ({self.train.epochs}), not {rungs[-1]}"
+            )
+        if len(rungs) > 1 and self.latency.measure == "undecided":
+            raise ValueError(
+                'fidelity.rungs needs latency.measure = "all": who goes on to the next rung '
+                "depends on every latency"
+            )
+        return self
+
+    def capped(self, epochs: int) -> Experiment:
+        """With no training longer than `epochs`; rungs from there on become one."""
+        full = min(epochs, self.train.epochs)
+        rungs = self.fidelity.rungs and (*(r for r in self.fidelity.rungs if r < full), full)
+        return self.model_copy(
+            update={
+                "train": self.train.model_copy(update={"epochs": full}),
+                "fidelity": self.fidelity.model_copy(update={"rungs": rungs}),
+            }
+        )
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs in all of each rung; one rung where the training is always full."""
+        return self.fidelity.rungs or (self.train.epochs,)
 
 
 class StudyExperiment(_File):

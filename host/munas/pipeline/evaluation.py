@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from munas.cost import Cost
+from munas.cost import Cost, cost
 from munas.errors import MunasError
 from munas.latency import Reading
 from munas.search import Candidate, Evaluation, screened_values
-from munas.store import ResultRow, RevisionReason, RevisionRow
-from munas.units import Memory, MemorySource
+from munas.store import CandidateRow, ResultRow, RevisionReason, RevisionRow
+from munas.units import Latency, LatencySource, Memory, MemorySource
 
 
 def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
@@ -26,13 +26,34 @@ def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
         sources=dict(kept.get("sources", {})),
         rung=row.rung,
         span_us=None if kept.get("span_us") is None else tuple(kept["span_us"]),
+        hopeless=bool(kept.get("hopeless")),
+    )
+
+
+def candidate_row(candidate: Candidate) -> CandidateRow:
+    """The row of a candidate as it was asked for, with the costs of its own architecture."""
+    costs = cost(candidate.architecture)
+    return CandidateRow(
+        candidate_id=candidate.candidate_id,
+        architecture=candidate.architecture.as_dict(),
+        architecture_sha256=candidate.architecture_sha256,
+        macs=costs.macs,
+        peak_memory_bytes=costs.peak_memory_bytes,
+        model_size_bytes=costs.model_size_bytes,
+        parent_id=candidate.parent_id,
+        morphism=candidate.morphism,
+        sparsity=candidate.sparsity,
     )
 
 
 def failed_row(candidate: Candidate, error: Mapping[str, str], stage_s: Any) -> ResultRow:
     """The row of a candidate that could not be evaluated; it says why."""
     return ResultRow(
-        candidate_id=candidate.candidate_id, status="failed", error=dict(error), stage_s=stage_s
+        candidate_id=candidate.candidate_id,
+        rung=candidate.rung,
+        status="failed",
+        error=dict(error),
+        stage_s=stage_s,
     )
 
 
@@ -51,7 +72,7 @@ def trained_row(
     stage_s: Mapping[str, float],
     weights_sha256: str,
 ) -> ResultRow:
-    """The row of a trained candidate; `answer` is the worker's.
+    """The row of a trained candidate; `answer` is the worker's, `costs` are the trained network's.
 
     The arena is the measured one where there is one, else this host's, labelled so.
     """
@@ -64,6 +85,21 @@ def with_host_arena(reading: Reading, host_arena_bytes: int | None) -> Reading:
     if reading.arena is not None or host_arena_bytes is None:
         return reading
     return replace(reading, arena=Memory(host_arena_bytes, MemorySource.HOST))
+
+
+def reading_of(row: ResultRow, macs: int) -> Reading:
+    """The reading that the row of a trained candidate keeps; `macs` are its network's."""
+    arena = None
+    if row.arena_used_bytes is not None and row.arena_source is not None:
+        arena = Memory(row.arena_used_bytes, MemorySource(row.arena_source))
+    latency = Latency(
+        latency_us=row.latency_us,
+        source=LatencySource(str(row.latency_source)),
+        macs=macs,
+        board=row.board,
+        engine=row.engine,
+    )
+    return Reading(latency, arena)
 
 
 def revised_row(
@@ -92,7 +128,8 @@ def revised_row(
         asked=asked,
         reason=reason,
         status=row.status,
-        evaluation=_kept(values | read, sources, reading),
+        evaluation=_kept(values | read, sources, reading)
+        | ({"hopeless": True} if row.evaluation.get("hopeless") else {}),
         **_columns(reading),
     )
 
@@ -148,10 +185,21 @@ def _row(
         values["flash_bytes"] = answer["flash_bytes"]
     if "val_accuracy_int8" in answer:
         values["error"] = 1.0 - answer["val_accuracy_int8"]
+    pruned = {}
+    if answer.get("architecture") is not None:
+        pruned = {
+            "architecture": answer["architecture"],
+            "macs": costs.macs,
+            "peak_memory_bytes": costs.peak_memory_bytes,
+            "model_size_bytes": costs.model_size_bytes,
+        }
     return ResultRow(
         candidate_id=candidate.candidate_id,
+        rung=candidate.rung,
         status=status,
-        evaluation=_kept(values, sources, reading),
+        **pruned,
+        evaluation=_kept(values, sources, reading)
+        | ({"hopeless": True} if answer.get("hopeless") else {}),
         epochs=answer.get("epochs"),
         val_accuracy_int8=answer.get("val_accuracy_int8"),
         val_accuracy_float=answer.get("val_accuracy_float"),

@@ -47,6 +47,9 @@ class Observer(Protocol):
 
     def testing(self, candidates: int) -> None: ...
 
+    def finalists(self, trainings: int, candidates: int) -> None:
+        """So many trainings of so many finalists begin."""
+
 
 class Silent:
     """An observer that shows nothing."""
@@ -68,3 +71,6 @@ class Silent:
 
     def testing(self, candidates: int) -> None:
         del candidates
+
+    def finalists(self, trainings: int, candidates: int) -> None:
+        del trainings, candidates

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from munas.cost import Cost
+from munas.arch import Architecture
+from munas.cost import Cost, cost
 from munas.latency import Reading
-from munas.search import Candidate
+from munas.search import Candidate, expected
 
 
 @dataclass
 class Flight:
-    """A candidate on its way through the stages."""
+    """A candidate on its way through the stages of one rung.
+
+    `architecture` is what is converted and measured, and `costs` are its costs: until it is
+    trained, the candidate's own, or what pruning is expected to leave of it; then what pruning has
+    left. `trained` is what the worker answered, with its blobs.
+    """
 
     candidate: Candidate
+    architecture: Architecture
     costs: Cost
     stage: str
     stage_s: dict[str, float]
     reading: Reading | None = None
+    trained: tuple[dict[str, Any], dict[str, bytes]] | None = None
+
+    @property
+    def number(self) -> int:
+        return self.candidate.candidate_id
+
+    @property
+    def awaits_pruning(self) -> bool:
+        """Whether what is known of its resources is what pruning is expected to leave."""
+        return self.candidate.sparsity is not None and self.trained is None
+
+    def keep_trained(self, answer: dict[str, Any], blobs: dict[str, bytes]) -> None:
+        """Take the worker's answer; from now on the pruned network is what counts."""
+        self.trained = answer, blobs
+        if answer.get("architecture") is not None:
+            self.architecture = Architecture.from_dict(answer["architecture"])
+            self.costs = cost(self.architecture)
+            self.reading = None
+
+
+def new_flight(candidate: Candidate, costs: Cost, seconds: float) -> Flight:
+    """A candidate at its first stage; `costs` are those of what is expected to be deployed."""
+    return Flight(candidate, expected(candidate), costs, "screen", {"screen": seconds})
 
 
 @dataclass

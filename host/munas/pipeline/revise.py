@@ -24,11 +24,13 @@ from munas.pipeline.evaluation import (
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.pipeline.tasks import convert_task
-from munas.search import Candidate, Screen, Search
+from munas.search import Screen, Search, expected
 from munas.store import EventRow, Ledger, MeasurementRow, ResultRow, RevisionReason, RevisionRow
 from munas.units import LatencySource
 
 Fault = Mapping[str, str]
+# A candidate, and the rung where it became a network of its own by pruning.
+Subject = tuple[int, int | None]
 Read = Callable[[Architecture, Cost, bytes | None], Reading]
 ScreenFor = Callable[[LatencyProvider | None], Screen | None]
 
@@ -117,16 +119,14 @@ class Reviser:
             return
         while self._waiting and self._waiting[0].asked <= len(self._search.asked):
             row = self._waiting.pop(0)
-            self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
+            candidate = self._search.candidate(row.candidate_id, row.rung)
+            self._search.revise(candidate, evaluation_of(row))
         self._choose_screen(provider)
 
     def _choose_screen(self, provider: LatencyProvider) -> None:
         """A board that was lost measured: until then the search had no screen of latencies."""
         measured = self._switching or any(row.reason == "board-lost" for row in self._waiting)
         self._search.screen = self._screen_for(None if measured else provider)
-
-    def _candidate(self, number: int) -> Candidate:
-        return self._search.asked[number - 1]
 
     def revise(
         self,
@@ -136,7 +136,7 @@ class Reviser:
         reason: str,
         read: Read,
     ) -> dict[int, Reading | Fault]:
-        """Read anew, keep, and tell; the readings by candidate, those in `training` among them.
+        """Read anew, keep, and tell; gives the new readings of those in `training`.
 
         `reason` says why `provider` is used. Raises MunasErrors that concern the board; nothing is
         kept then.
@@ -150,21 +150,32 @@ class Reviser:
             if row.status != "failed"
             and (cause.candidates is None or row.candidate_id in cause.candidates)
         ]
-        numbers = sorted({row.candidate_id for row in rows} | set(training))
+        subjects = sorted(
+            {_subject(row) for row in rows} | {(each, None) for each in training},
+            key=lambda subject: (subject[0], -1 if subject[1] is None else subject[1]),
+        )
         now = f" Their source is {source.source.value} now ({source.reason})."
         why = cause.why + (now if cause.reason == "board-lost" else "")
-        self._observer.revising(len(numbers), why)
-        subjects = [self._candidate(number) for number in numbers]
-        found: dict[int, Reading | Fault] = {}
-        for number, reading in _readings(subjects, provider, self._executor, read):
-            found[number] = reading
+        self._observer.revising(len({number for number, _ in subjects}), why)
+        networks = {subject: self._network(subject, rows) for subject in subjects}
+        found: dict[Subject, Reading | Fault] = {}
+        for subject, reading in _readings(networks, provider, self._executor, read):
+            found[subject] = reading
             if isinstance(reading, Reading):
-                keep_measurement(self._ledger, number, reading)
+                keep_measurement(self._ledger, subject[0], reading)
         _add_host_arena(rows, found, self._ledger, self._executor)
         asked = len(self._search.asked)
         for row in _keep(self._ledger, rows, found, source, cause, asked):
-            self._search.revise(self._candidate(row.candidate_id), evaluation_of(row))
-        return found
+            candidate = self._search.candidate(row.candidate_id, row.rung)
+            self._search.revise(candidate, evaluation_of(row))
+        return {number: found[number, None] for number in training}
+
+    def _network(self, subject: Subject, rows: Sequence[ResultRow]) -> Architecture:
+        """What is measured of a subject: what pruning left of it, or what it is expected to."""
+        for row in rows:
+            if row.architecture is not None and _subject(row) == subject:
+                return Architecture.from_dict(row.architecture)
+        return expected(self._search.candidate(subject[0]))
 
 
 def keep_measurement(ledger: Ledger, candidate_id: int, reading: Reading) -> None:
@@ -190,71 +201,75 @@ def measurement_row(
     )
 
 
+def _subject(row: ResultRow) -> Subject:
+    return row.candidate_id, None if row.architecture is None else row.rung
+
+
 def _readings(
-    subjects: Sequence[Candidate], provider: LatencyProvider, executor: Executor, read: Read
-) -> Iterator[tuple[int, Reading | Fault]]:
+    subjects: Mapping[Subject, Architecture],
+    provider: LatencyProvider,
+    executor: Executor,
+    read: Read,
+) -> Iterator[tuple[Subject, Reading | Fault]]:
     """Every subject's new reading, or the fault that lies with its model.
 
     The next conversions run while one is measured. Raises MunasErrors that concern the board.
     """
-    models = []
+    models = {}
     if provider.needs_model:
-        for subject in subjects:
-            models.append(executor.submit(convert_task(subject)))
-    for index, subject in enumerate(subjects):
+        for subject, architecture in subjects.items():
+            models[subject] = executor.submit(convert_task(architecture, subject[0]))
+    for subject, architecture in subjects.items():
         model = None
         if models:
-            answer, blobs = models[index].result()
+            answer, blobs = models[subject].result()
             if "error" in answer:
-                yield subject.candidate_id, answer["error"]
+                yield subject, answer["error"]
                 continue
             model = blobs["model"]
         try:
-            yield (
-                subject.candidate_id,
-                read(subject.architecture, cost(subject.architecture), model),
-            )
+            yield subject, read(architecture, cost(architecture), model)
         except MunasError as error:
             if error.exit_code == ExitCode.INFRASTRUCTURE:
                 raise
-            yield subject.candidate_id, error_dict(error)
+            yield subject, error_dict(error)
 
 
 def _add_host_arena(
     rows: Sequence[ResultRow],
-    found: dict[int, Reading | Fault],
+    found: dict[Subject, Reading | Fault],
     ledger: Ledger,
     executor: Executor,
 ) -> None:
     """Complete readings without an arena by this host's, for rows that have a trained model."""
     waiting = {}
     for row in rows:
-        reading = found.get(row.candidate_id)
+        reading = found.get(_subject(row))
         if isinstance(reading, Reading) and reading.arena is None and row.model_sha256:
             blobs = {"model": ledger.get_artifact(row.model_sha256)}
-            waiting[row.candidate_id] = reading, executor.submit({"task": "arena"}, blobs)
-    for number, (reading, future) in waiting.items():
+            waiting[_subject(row)] = reading, executor.submit({"task": "arena"}, blobs)
+    for subject, (reading, future) in waiting.items():
         arena_bytes = future.result()[0].get("host_arena_bytes")
-        found[number] = with_host_arena(reading, arena_bytes)
+        found[subject] = with_host_arena(reading, arena_bytes)
 
 
 def _keep(
     ledger: Ledger,
     rows: Sequence[ResultRow],
-    found: Mapping[int, Reading | Fault],
+    found: Mapping[Subject, Reading | Fault],
     source: CurrentSource,
     cause: Cause,
     asked: int,
 ) -> list[RevisionRow]:
     """Write the revisions of `rows` and the event; all or nothing."""
     revisions = [
-        revised_row(row, found[row.candidate_id], asked=asked, reason=cause.reason)
+        revised_row(row, found[_subject(row)], asked=asked, reason=cause.reason)
         for row in rows
-        if row.candidate_id in found
+        if _subject(row) in found
     ]
     detail = {
         "reason": cause.reason,
-        "candidates": sorted(found.keys() | set(cause.candidates or ())),
+        "candidates": sorted({number for number, _ in found} | set(cause.candidates or ())),
         "asked": asked,
         "latency_source": source.source.value,
         "latency_reason": source.reason,

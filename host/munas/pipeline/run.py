@@ -1,9 +1,10 @@
 """One search run: asks candidates, evaluates them stage by stage, keeps rows, tells the search.
 
 screen (exact costs) → latency and arena (a board, before any training) → train → int8 accuracy.
-A candidate outside a hard bound leaves at the first stage that shows it. The ledger is written
-before the search is told, so a run killed at any point resumes where it was: candidates with a
-result are told again, those without are evaluated again.
+A candidate outside a hard bound leaves at the first stage that shows it. One that goes on to its
+next rung keeps its latency and is trained on; one that pruning has changed is measured anew. The
+ledger is written before the search is told, so a run killed at any point resumes where it was:
+candidates with a result are told again, those without are evaluated again.
 
 A board may measure only what is undecided; the rest is read before a rank or the front depends on
 it.
@@ -37,6 +38,7 @@ from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, Reading
 from munas.latency.measured import CanaryMovedError
 from munas.pipeline.evaluation import (
+    candidate_row,
     error_dict,
     evaluation_of,
     failed_row,
@@ -45,18 +47,14 @@ from munas.pipeline.evaluation import (
 )
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
-from munas.pipeline.flight import Flight, Stages
+from munas.pipeline.finalists import train_finalists
+from munas.pipeline.flight import Flight, Stages, new_flight
 from munas.pipeline.front import open_on_front, test_front
 from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted, keep_measurement
 from munas.pipeline.tasks import convert_task
-from munas.search import Candidate, Search
-from munas.store import (
-    CandidateRow,
-    EventRow,
-    Ledger,
-    ResultRow,
-    RevisionReason,
-)
+from munas.pipeline.training import reading_below, training_of
+from munas.search import Candidate, Search, expected
+from munas.store import EventRow, Ledger, ResultRow, RevisionReason
 from munas.units import LatencySource
 
 # This many candidates in a row that fail for other reasons than themselves stop the run.
@@ -102,10 +100,11 @@ class SearchRun:
         self.observer = observer
         self.times = Stages()
         self._flights: dict[Future[Any], Flight] = {}
-        self._known = {row.candidate_id: row for row in ledger.results()}
+        self._known = {(row.candidate_id, row.rung): row for row in ledger.results()}
         rounds = search.settings.rounds
         # What is done already is always told again.
-        self.limit = max(min(rounds, max_candidates or rounds), max(self._known, default=0))
+        done = max((number for number, _ in self._known), default=0)
+        self.limit = max(min(rounds, max_candidates or rounds), done)
         self._listed = {row.candidate_id: row for row in ledger.candidates()}
         self.reviser = Reviser(ledger, search, executor, observer, screen_for)
         self._next_source, self._lost, self._reason = next_source, lost, reason
@@ -127,6 +126,7 @@ class SearchRun:
             began = time.perf_counter()
             self._settle_front()
             test_front(self.ledger, self.executor, self.observer)
+            train_finalists(self.ledger, self.experiment, self.executor, self.observer)
             self.times.waiting_s += time.perf_counter() - began
             self.ledger.add_event(EventRow(kind="finished", detail={"candidates": self.limit}))
         finally:
@@ -147,7 +147,7 @@ class SearchRun:
     def _fill(self, limit: int) -> bool:
         """Ask for as many candidates as may be in flight, up to `limit`; whether any was asked."""
         asked = False
-        while self.search.can_ask and len(self.search.asked) < limit:
+        while (following := self.search.next_id) is not None and following <= limit:
             self.reviser.take_effect(self.provider)
             while (candidate := self.search.contested()) is not None:
                 self._measure_late(candidate)
@@ -163,28 +163,21 @@ class SearchRun:
                 "this version of munas asks for, so the run cannot be continued here.",
                 "Resume with the munas version that began it, or start a new search.",
             )
-        row = self._known.get(candidate.candidate_id)
+        row = self._known.get((candidate.candidate_id, candidate.rung))
         if row is not None:
             self.search.tell(candidate, evaluation_of(row))
             return
         began = time.perf_counter()
-        costs = cost(candidate.architecture)
-        if known is None:
-            self.ledger.add_candidate(
-                CandidateRow(
-                    candidate_id=candidate.candidate_id,
-                    architecture=candidate.architecture.as_dict(),
-                    architecture_sha256=candidate.architecture_sha256,
-                    macs=costs.macs,
-                    peak_memory_bytes=costs.peak_memory_bytes,
-                    model_size_bytes=costs.model_size_bytes,
-                    parent_id=candidate.parent_id,
-                    morphism=candidate.morphism,
-                )
-            )
+        costs = cost(expected(candidate))
+        if known is None and candidate.rung == 0:
+            self.ledger.add_candidate(candidate_row(candidate))
         self.observer.asked(candidate)
-        flight = Flight(candidate, costs, "screen", {"screen": time.perf_counter() - began})
-        self._after_screen(flight)
+        flight = new_flight(candidate, costs, time.perf_counter() - began)
+        if candidate.rung == 0:
+            self._after_screen(flight)
+        else:
+            flight.reading = reading_below(self.ledger, candidate, costs)
+            self._train(flight)
 
     def _measure_late(self, candidate: Candidate) -> None:
         """Measure what was spared it, now that a rank depends on it."""
@@ -199,7 +192,7 @@ class SearchRun:
     def _settle_front(self) -> None:
         """Have all measured that might be on the front, so that it has one source."""
         while numbers := open_on_front(self.ledger):
-            self._measure_late(self.search.asked[numbers[0] - 1])
+            self._measure_late(self.search.candidate(numbers[0]))
 
     def _after_screen(self, flight: Flight) -> None:
         flight.reading = self.provider.spared(flight.costs)
@@ -207,10 +200,10 @@ class SearchRun:
             self._after_reading(flight)
             return
         if self.provider.needs_model:
-            task = convert_task(flight.candidate)
+            task = convert_task(flight.architecture, flight.number)
             self._launch(flight, "convert", self.executor.submit(task))
             return
-        flight.reading = self.provider.read(flight.candidate.architecture, flight.costs, None)
+        flight.reading = self.provider.read(flight.architecture, flight.costs, None)
         self._after_reading(flight)
 
     def _after_reading(self, flight: Flight) -> None:
@@ -221,19 +214,15 @@ class SearchRun:
         if objective.kind == "feasible-first" and objective.violation(evaluation_of(row)) > 0:
             self._finish(flight, row)
             return
-        number = flight.candidate.candidate_id
-        task = {
-            "task": "train",
-            "architecture": flight.candidate.architecture.as_dict(),
-            "train": self.experiment.train.model_dump(mode="json"),
-            "augment": self.experiment.data.augment.model_dump(mode="json"),
-            "seed": self.search.settings.seed * 1_000_003 + number,
-        }
+        self._train(flight)
+
+    def _train(self, flight: Flight) -> None:
+        task, blobs = training_of(self.ledger, self.experiment, self.search, flight.candidate)
 
         def progress(said: dict[str, Any]) -> None:
-            self.observer.progress(number, "train", said["epoch"], said["epochs"])
+            self.observer.progress(flight.number, "train", said["epoch"], said["epochs"])
 
-        self._launch(flight, "train", self.executor.submit(task, progress=progress))
+        self._launch(flight, "train", self.executor.submit(task, blobs, progress=progress))
 
     def _launch(self, flight: Flight, stage: str, future: Future[Any]) -> None:
         flight.stage = stage
@@ -265,19 +254,41 @@ class SearchRun:
 
     def _advance(self, flight: Flight, future: Future[Any]) -> None:
         if flight.stage == "measure":
-            flight.reading, flight.stage_s["measure"] = future.result()
-            keep_measurement(self.ledger, flight.candidate.candidate_id, flight.reading)
-            self._after_reading(flight)
+            flight.reading, seconds = future.result()
+            flight.stage_s["measure"] = flight.stage_s.get("measure", 0.0) + seconds
+            keep_measurement(self.ledger, flight.number, flight.reading)
+            self._after_reading(flight) if flight.trained is None else self._finish_trained(flight)
             return
         answer, blobs = future.result()
         if "error" in answer:
             self._fail(flight, answer["error"])
             return
-        flight.stage_s.update(answer["stage_s"])
+        for stage, seconds in answer["stage_s"].items():
+            flight.stage_s[stage] = flight.stage_s.get(stage, 0.0) + seconds
         if flight.stage == "convert":
-            self._launch(flight, "measure", self._board.submit(self._read, flight, blobs["model"]))
+            self._measure(flight, blobs["model"])
             return
-        assert flight.reading is not None
+        flight.keep_trained(answer, blobs)
+        self._read_trained(flight)
+
+    def _measure(self, flight: Flight, model: bytes) -> None:
+        self._launch(flight, "measure", self._board.submit(self._read, flight, model))
+
+    def _read_trained(self, flight: Flight) -> None:
+        """Read what pruning has left; nothing has changed where nothing was pruned."""
+        assert flight.trained is not None
+        if flight.reading is None:
+            flight.reading = self.provider.spared(flight.costs)
+        if flight.reading is None and self.provider.needs_model:
+            self._measure(flight, flight.trained[1]["model"])
+            return
+        if flight.reading is None:
+            flight.reading = self.provider.read(flight.architecture, flight.costs, None)
+        self._finish_trained(flight)
+
+    def _finish_trained(self, flight: Flight) -> None:
+        assert flight.reading is not None and flight.trained is not None
+        answer, blobs = flight.trained
         weights_sha256 = hashlib.sha256(blobs["weights"]).hexdigest()
         row = trained_row(
             flight.candidate, flight.costs, flight.reading, answer, flight.stage_s, weights_sha256
@@ -289,7 +300,7 @@ class SearchRun:
     def _read(self, flight: Flight, model: bytes) -> tuple[Reading, float]:
         """Measure, on the board's thread: the reading and the seconds that it took."""
         began = time.perf_counter()
-        reading = self.provider.read(flight.candidate.architecture, flight.costs, model)
+        reading = self.provider.read(flight.architecture, flight.costs, model)
         return reading, time.perf_counter() - began
 
     def _fail(self, flight: Flight, error: dict[str, str]) -> None:
@@ -328,7 +339,7 @@ class SearchRun:
         self._board.submit(self.provider.renew).result()
         self._revise(numbers, "canary-moved", moved.what)
         for each in waiting:
-            self._after_screen(each)
+            self._start_again(each)
 
     def _switch(self, flight: Flight | None, lost: MunasError) -> None:
         """Go on with the next source, by which all candidates are scored anew.
@@ -346,7 +357,11 @@ class SearchRun:
         self._revise(None, "board-lost", lost.what)
         self.reviser.screen_by(self.provider)
         for each in waiting:
-            self._after_screen(each)
+            self._start_again(each)
+
+    def _start_again(self, flight: Flight) -> None:
+        """Read a candidate anew that was waiting for its board."""
+        self._after_screen(flight) if flight.trained is None else self._read_trained(flight)
 
     def _recall(self) -> list[Flight]:
         """Take back the candidates that wait for the board."""
@@ -359,9 +374,10 @@ class SearchRun:
     def _revise(self, numbers: Sequence[int] | None, reason: RevisionReason, why: str) -> None:
         """Read the latencies of these candidates (null: of all) anew, those in training too."""
         training = {
-            flight.candidate.candidate_id: future
+            flight.number: future
             for future, flight in self._flights.items()
             if flight.stage == "train"
+            and not flight.awaits_pruning
             and (numbers is None or flight.candidate.candidate_id in numbers)
         }
         found = self.reviser.revise(

@@ -5,6 +5,7 @@ Everything that the command line does with a search goes through `start` and `re
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import logging
 import os
@@ -15,18 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from munas.boards.registry import find_board
-from munas.cost import Cost
+from munas.cost import Cost, cost
 from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment, parse_experiment
-from munas.experiment.schema import Data, OnBoardLoss
+from munas.experiment.schema import OnBoardLoss
 from munas.latency import Choice, LatencyProvider, MacProvider
 from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
+from munas.pipeline.finalists import finalists_of
 from munas.pipeline.progress import require_search
 from munas.pipeline.revise import ScreenFor, current_source
 from munas.pipeline.run import NextSource, SearchRun
 from munas.pipeline.sources import EngineName, mac_model_of, provider_for
-from munas.search import Objective, Screen, Search, SearchSettings, cost_screen
+from munas.search import (
+    Objective,
+    OutOfReachError,
+    Screen,
+    Search,
+    SearchSettings,
+    cost_screen,
+    screened_values,
+)
 from munas.store import EventRow, Ledger, RunInfo
 from munas.units import LatencySource
 
@@ -59,6 +69,7 @@ def start(
 
     _check_bounds(experiment)
     dataset = load(experiment.data)
+    teacher_sha256 = _teacher_of(experiment, dataset)
     workers = experiment.search.workers or default_workers()
     lag = experiment.search.lag or 2 * workers
     provider, choice = provider_for(experiment)
@@ -79,10 +90,12 @@ def start(
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
         "dataset_origin": dataset.origin,
+        "teacher_sha256": teacher_sha256,
         "input": list(dataset.input_shape),
         "classes": dataset.classes,
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
     }
+    _require_reachable(experiment, identity, provider)
     path.parent.mkdir(parents=True, exist_ok=True)
     run = RunInfo(
         name=experiment.name, experiment=experiment.as_dict(), identity=identity, command=command
@@ -166,6 +179,48 @@ def _check_bounds(experiment: Experiment) -> None:
         )
 
 
+def _teacher_of(experiment: Experiment, dataset: Any) -> str | None:
+    """The hash of the teacher's file; null without one. Raises BadInputError if it does not fit."""
+    if experiment.distillation.teacher is None:
+        return None
+    from munas.train.teacher import load_teacher
+
+    path = Path(experiment.distillation.teacher).expanduser()
+    load_teacher(path, dataset)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _require_reachable(
+    experiment: Experiment, identity: Mapping[str, Any], provider: LatencyProvider
+) -> None:
+    """Raise BadInputError where no architecture within the bounds is found, before any ledger is.
+
+    It says after how many tries, and which bounds the nearest architecture breaks by how much.
+    """
+    search = _search(experiment, identity)
+    search.screen = _screen_for(experiment)(provider)
+    try:
+        search.ask()
+    except OutOfReachError as none:
+        bounds = experiment.bounds.given()
+        values = _screened(cost(none.deployed), provider)
+        broken = sorted(
+            ((values[name] / bound, name) for name, bound in bounds.items() if name in values),
+            reverse=True,
+        )
+        lines = [
+            f"  {name} = {bounds[name]:,g}: the nearest has {values[name]:,g} "
+            f"({ratio:.2f} times as much)"
+            for ratio, name in broken
+            if ratio > 1
+        ]
+        raise BadInputError(
+            f"No architecture within the bounds of {experiment.name} was found in "
+            f"{none.tries:,} tries. What binds:\n" + "\n".join(lines),
+            "Widen these bounds, or take smaller inputs.",
+        ) from None
+
+
 def _refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:
     """MACs alone give no microseconds, so a bound on them could not be checked."""
     if "latency_us" in experiment.bounds.given():
@@ -190,6 +245,9 @@ def _search(experiment: Experiment, identity: Any) -> Search:
         rounds=section.rounds,
         seed=identity["seed"],
         lag=identity["lag"],
+        rungs=len(experiment.rungs),
+        reduction=experiment.fidelity.reduction,
+        sparsity=experiment.pruning.sparsity if experiment.pruning.enabled else None,
     )
     return Search(settings)
 
@@ -202,13 +260,19 @@ def _screen_for(experiment: Experiment) -> ScreenFor:
         if experiment.objective.kind == "chebyshev":
             return None
 
-        def derived(costs: Cost) -> dict[str, float]:
-            latency_us = None if provider is None else provider.screened_us(costs)
-            return {} if latency_us is None else {"latency_us": latency_us}
-
-        return cost_screen(bounds, derived)
+        return cost_screen(bounds, lambda costs: _derived(costs, provider))
 
     return screen_for
+
+
+def _derived(costs: Cost, provider: LatencyProvider | None) -> dict[str, float]:
+    """The latency, where it follows from the costs alone."""
+    latency_us = None if provider is None else provider.screened_us(costs)
+    return {} if latency_us is None else {"latency_us": latency_us}
+
+
+def _screened(costs: Cost, provider: LatencyProvider) -> dict[str, float]:
+    return screened_values(costs) | _derived(costs, provider)
 
 
 @dataclass(frozen=True)
@@ -277,7 +341,7 @@ def _go(
             ledger=str(ledger.path),
             dataset=identity["dataset_origin"],
             rounds=min(search.settings.rounds, limits.max_candidates or search.settings.rounds),
-            done=len(ledger.results()),
+            done=len({row.candidate_id for row in ledger.results()}),
             workers=identity["workers"],
             lag=identity["lag"],
             bounds=experiment.bounds.given(),
@@ -287,7 +351,7 @@ def _go(
             notices=notices,
         )
     )
-    executor = _executor(experiment.data, identity)
+    executor = _executor(experiment, identity)
     run = None
     try:
         run = SearchRun(
@@ -313,11 +377,12 @@ def _go(
     return summary(ledger, run.times.wall_s, run.times.overhead_s)
 
 
-def _executor(data: Data, identity: Any) -> Executor:
-    named = data.model_copy(update={"name": identity["dataset"], "fallback": None})
+def _executor(experiment: Experiment, identity: Any) -> Executor:
+    named = experiment.data.model_copy(update={"name": identity["dataset"], "fallback": None})
     settings = {
         "data": named.model_dump(mode="json"),
         "dataset_sha256": identity["dataset_sha256"],
+        "distillation": experiment.distillation.model_dump(mode="json"),
     }
     return LocalExecutor(settings, identity["workers"])
 
@@ -331,8 +396,9 @@ def summary(ledger: Ledger, wall_s: float, overhead_s: float) -> dict[str, Any]:
     stages["overhead"] = overhead_s
     return {
         "ledger": str(ledger.path),
-        "candidates": len(ledger.results()),
+        "candidates": len({row.candidate_id for row in ledger.results()}),
         "front": ledger.front(),
+        "finalists": [finalist.as_dict() for finalist in finalists_of(ledger.finals())],
         "wall_s": round(wall_s, 3),
         "time_by_stage_s": {stage: round(seconds, 3) for stage, seconds in stages.items()},
     }

@@ -15,20 +15,15 @@ import numpy as np
 
 from munas.arch import Architecture
 from munas.errors import InfrastructureError, MunasError
-from munas.experiment.schema import Augment, Data, Train
-from munas.search import Candidate
+from munas.experiment.schema import Augment, Data, Distillation, Train
 
 Answer = tuple[dict[str, Any], dict[str, bytes]]
 Progress = Callable[[dict[str, Any]], None]
 
 
-def convert_task(candidate: Candidate) -> dict[str, Any]:
-    """The task that converts a candidate with random weights, alike whenever it is done."""
-    return {
-        "task": "convert",
-        "architecture": candidate.architecture.as_dict(),
-        "seed": candidate.candidate_id,
-    }
+def convert_task(architecture: Architecture, candidate_id: int) -> dict[str, Any]:
+    """The task that converts with random weights; a candidate's are alike whenever it is done."""
+    return {"task": "convert", "architecture": architecture.as_dict(), "seed": candidate_id}
 
 
 class Tasks:
@@ -38,6 +33,16 @@ class Tasks:
         self.data = Data.model_validate(settings["data"])
         self.settings = settings
         self._dataset: Any = None
+        self._teacher: Any = None
+
+    def teacher(self) -> Any:
+        """What the experiment's teacher answers to the training images; null without one."""
+        from munas.train.teacher import read_teacher
+
+        settings = Distillation.model_validate(self.settings.get("distillation", {}))
+        if settings.teacher is not None and self._teacher is None:
+            self._teacher = read_teacher(settings, self.dataset())
+        return self._teacher
 
     def dataset(self) -> Any:
         from munas.train import load
@@ -58,6 +63,7 @@ class Tasks:
             "train": self.train,
             "convert": self.convert,
             "test": self.test,
+            "final": self.final,
             "arena": self.arena,
         }
         try:
@@ -65,20 +71,27 @@ class Tasks:
         except MunasError as error:
             return {"error": error.as_dict()}, {}
 
-    def train(self, task: dict[str, Any], _blobs: dict[str, bytes], progress: Progress) -> Answer:
-        """Train, convert to int8, and evaluate the int8 model on the validation split."""
+    def train(self, task: dict[str, Any], blobs: dict[str, bytes], progress: Progress) -> Answer:
+        """Train, convert to int8, and evaluate the int8 model on the validation split.
+
+        With pruning the answer has the `architecture` that is left, and the blob of weights the
+        dense ones beside it.
+        """
         from munas.deploy.convert import convert
         from munas.deploy.evaluate import accuracy
         from munas.deploy.golden import GoldenRunner
+        from munas.pipeline.training import course_of, stop_of
         from munas.train import train
 
         architecture = Architecture.from_dict(task["architecture"])
         dataset = self.dataset()
         settings = Train.model_validate(task["train"])
+        course = course_of(task, blobs, self.teacher())
+        stop = stop_of(task, settings)
 
-        def on_epoch(epoch: int, _metrics: Any) -> bool:
-            progress({"epoch": epoch + 1, "epochs": settings.epochs})
-            return False
+        def on_epoch(epoch: int, metrics: Any) -> bool:
+            progress({"epoch": epoch + 1, "epochs": course.last or settings.epochs})
+            return stop(epoch, metrics)
 
         trained = train(
             architecture,
@@ -87,16 +100,18 @@ class Tasks:
             seed=task["seed"],
             augment=Augment.model_validate(task["augment"]),
             on_epoch=on_epoch,
+            course=course,
         )
         started = time.perf_counter()
         images = dataset.normalisation.apply(dataset.train.images[:100])
-        model = convert(architecture, trained.weights, images)
+        model = convert(trained.architecture, trained.weights, images)
         converted = time.perf_counter()
         validation = dataset.normalisation.apply(dataset.val.images)
         answer = {
             "val_accuracy_int8": accuracy(model.data, validation, dataset.val.labels),
             "val_accuracy_float": trained.val_accuracy,
-            "epochs": len(trained.history),
+            "epochs": trained.history[-1].epoch + 1,
+            "hopeless": trained.stopped,
             "model_sha256": model.sha256,
             "flash_bytes": len(model.data),
             "host_arena_bytes": _host_arena(GoldenRunner, model.data),
@@ -107,7 +122,73 @@ class Tasks:
                 "evaluate": time.perf_counter() - converted,
             },
         }
-        return answer, {"model": model.data, "weights": pack_weights(trained.weights)}
+        dense = None
+        if course.pruning is not None:
+            answer["architecture"] = trained.architecture.as_dict()
+            dense = trained.dense
+        packed = pack_weights(trained.weights, dense)
+        return answer, {"model": model.data, "weights": packed}
+
+    def final(self, task: dict[str, Any], _blobs: dict[str, bytes], progress: Progress) -> Answer:
+        """Train a finalist from scratch, test its int8 model, and tune it where int8 costs much."""
+        from munas.deploy.convert import convert
+        from munas.train import train
+        from munas.train.trainer import Course
+        from munas.train.tune import tune
+
+        architecture = Architecture.from_dict(task["architecture"])
+        dataset, settings = self.dataset(), Train.model_validate(task["train"])
+        augment = Augment.model_validate(task["augment"])
+
+        def on_epoch(epoch: int, _metrics: Any) -> bool:
+            progress({"epoch": epoch + 1, "epochs": settings.epochs})
+            return False
+
+        trained = train(
+            architecture,
+            dataset,
+            settings,
+            seed=task["seed"],
+            augment=augment,
+            on_epoch=on_epoch,
+            course=Course(teacher=self.teacher()),
+        )
+        images = dataset.normalisation.apply(dataset.train.images[:100])
+        model = convert(architecture, trained.weights, images)
+        final: dict[str, Any] = {
+            "val_accuracy_int8": self._accuracy(model.data, dataset.val),
+            "val_accuracy_float": trained.val_accuracy,
+            "test_accuracy_int8": self._accuracy(model.data, dataset.test),
+            "model_sha256": model.sha256,
+        }
+        blobs = {"model": model.data}
+        gap = final["val_accuracy_float"] - final["val_accuracy_int8"]
+        if gap > task["tune_above"] and task["tune_epochs"]:
+            folded, weights = tune(
+                architecture,
+                trained.weights,
+                dataset,
+                settings,
+                epochs=task["tune_epochs"],
+                seed=task["seed"],
+                augment=augment,
+            )
+            tuned = convert(folded, weights, images)
+            reached = self._accuracy(tuned.data, dataset.val)
+            if reached > final["val_accuracy_int8"]:
+                final["tuned_val_accuracy_int8"] = reached
+                final["tuned_test_accuracy_int8"] = self._accuracy(tuned.data, dataset.test)
+                final["tuned_model_sha256"] = tuned.sha256
+                blobs["tuned"] = tuned.data
+        return {"final": final}, blobs
+
+    def _accuracy(self, model: bytes, split: Any) -> float:
+        """The int8 model's accuracy on a split."""
+        from munas.deploy.evaluate import accuracy
+
+        return float(
+            accuracy(model, self.dataset().normalisation.apply(split.images), split.labels)
+        )
 
     def convert(self, task: dict[str, Any], _blobs: dict[str, bytes], _p: Progress) -> Answer:
         """Convert with random weights: enough to measure latency and memory."""
@@ -121,11 +202,7 @@ class Tasks:
 
     def test(self, _task: dict[str, Any], blobs: dict[str, bytes], _p: Progress) -> Answer:
         """Evaluate an int8 model on the test split."""
-        from munas.deploy.evaluate import accuracy
-
-        dataset = self.dataset()
-        images = dataset.normalisation.apply(dataset.test.images)
-        return {"test_accuracy_int8": accuracy(blobs["model"], images, dataset.test.labels)}, {}
+        return {"test_accuracy_int8": self._accuracy(blobs["model"], self.dataset().test)}, {}
 
     def arena(self, _task: dict[str, Any], blobs: dict[str, bytes], _p: Progress) -> Answer:
         """The arena of an int8 model on this host."""
@@ -142,14 +219,21 @@ def _host_arena(runner: Any, data: bytes) -> int | None:
         return None
 
 
-def pack_weights(weights: list[Any]) -> bytes:
-    """Weights of a Keras model, in order, as one .npz file."""
+def pack_weights(weights: list[Any], dense: list[Any] | None = None) -> bytes:
+    """Weights of a Keras model, in order, as one .npz file; beside them those before pruning."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **{f"w{i:04d}": value for i, value in enumerate(weights)})
+    arrays = {f"w{i:04d}": value for i, value in enumerate(weights)}
+    arrays |= {f"d{i:04d}": value for i, value in enumerate(dense or ())}
+    np.savez_compressed(stream, **arrays)
     return stream.getvalue()
 
 
-def unpack_weights(data: bytes) -> list[Any]:
-    """The inverse of `pack_weights`; refuses anything that would need unpickling."""
+def unpack_weights(data: bytes, *, dense: bool = False) -> list[Any]:
+    """The inverse of `pack_weights`; refuses anything that would need unpickling.
+
+    `dense` asks for the weights before pruning, which are the weights where nothing was pruned.
+    """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
+        names = sorted(arrays.files)
+        kept = [name for name in names if name.startswith("d")] if dense else []
+        return [arrays[name] for name in kept or [n for n in names if n.startswith("w")]]

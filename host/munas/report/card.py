@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from munas.pipeline.finalists import finalists_of
 from munas.pipeline.revise import current_source
 from munas.report.listing import experiment_toml
 from munas.store import CandidateRow, Ledger, ResultRow
@@ -49,6 +50,8 @@ class Card:
     seed: int | None
     versions: Mapping[str, str]
     experiment_toml: str
+    sparsity: float | None = None
+    finalist: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,7 +74,7 @@ def card_of(ledger: Ledger, candidate: CandidateRow, result: ResultRow) -> Card:
     return Card(
         title=f"Candidate {candidate.candidate_id} of {ledger.run.name}",
         candidate_id=candidate.candidate_id,
-        architecture=candidate.architecture,
+        architecture=result.architecture or candidate.architecture,
         architecture_sha256=candidate.architecture_sha256,
         model_sha256=str(result.model_sha256),
         dataset=str(identity.get("dataset", "not recorded")),
@@ -93,6 +96,8 @@ def card_of(ledger: Ledger, candidate: CandidateRow, result: ResultRow) -> Card:
         command=ledger.run.command,
         seed=identity.get("seed"),
         versions=identity.get("versions") or {},
+        sparsity=candidate.sparsity,
+        finalist=_finalist(ledger, candidate.candidate_id),
         experiment_toml=experiment_toml(ledger.run),
     )
 
@@ -105,6 +110,7 @@ def to_markdown(card: Card, notes: Sequence[str] = ()) -> str:
         ("int8 accuracy, test", _percent(card.test_accuracy_int8)),
         ("float accuracy, validation", _percent(card.val_accuracy_float)),
         ("lost by int8", _gap(card)),
+        *([("trained anew (int8, test)", _anew(card.finalist))] if card.finalist else []),
         ("latency", _latency(card, where)),
         ("arena (RAM of the engine)", _bytes(card.arena_used_bytes, card.arena_source)),
         ("peak memory by the graph", _bytes(card.peak_memory_bytes, "model")),
@@ -115,9 +121,10 @@ def to_markdown(card: Card, notes: Sequence[str] = ()) -> str:
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     said = "".join(f"\n{note}\n" for note in notes)
+    pruned = f", {card.sparsity:.0%} of its channels pruned" if card.sparsity else ""
     return f"""# {card.title}
 
-Trained for {card.epochs or "?"} epochs on {card.dataset}.
+Trained for {card.epochs or "?"} epochs on {card.dataset}{pruned}.
 
 | | |
 |---|---|
@@ -154,6 +161,17 @@ Versions: {versions or "?"}. The run was `{card.command}`; its whole experiment:
 
 def _percent(share: float | None) -> str:
     return "not measured" if share is None else f"{100 * share:.2f} %"
+
+
+def _anew(finalist: Mapping[str, Any]) -> str:
+    mean, spread = (finalist[f"test_accuracy_int8_{name}"] for name in ("mean", "sd"))
+    within = f" ± {100 * spread:.2f}" if spread is not None else ""
+    return f"{100 * mean:.2f}{within} % over {finalist['seeds']} seeds"
+
+
+def _finalist(ledger: Ledger, candidate_id: int) -> dict[str, Any] | None:
+    found = [each for each in finalists_of(ledger.finals()) if each.candidate_id == candidate_id]
+    return found[0].as_dict() if found else None
 
 
 def _gap(card: Card) -> str:

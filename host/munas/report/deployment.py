@@ -79,8 +79,11 @@ def _fill(
 def _write_keras(path: Path, ledger: Ledger, candidate: CandidateRow, result: ResultRow) -> None:
     """The float network with its trained weights, in Keras' own format."""
     from munas.deploy.keras_model import build_model
+    from munas.deploy.quiet import silence_tensorflow
 
-    model = build_model(Architecture.from_dict(candidate.architecture))
+    silence_tensorflow()
+    architecture = result.architecture or candidate.architecture
+    model = build_model(Architecture.from_dict(dict(architecture)))
     model.set_weights(unpack_weights(ledger.get_artifact(str(result.weights_sha256))))
     model.save(path)
 

@@ -6,11 +6,12 @@ Pure reading: this module knows the ledger's rows, not how a page looks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from munas.latency import MacModel, estimate_beside
+from munas.pipeline.finalists import Finalist, finalists_of
 from munas.pipeline.revise import current_source
 from munas.store import CandidateRow, EventRow, Ledger, ResultRow, RunInfo
 
@@ -36,7 +37,8 @@ class Facts:
     """A run as the page tells it.
 
     `table` is the candidates table (docs/ledger.md); `candidates` are by id; `wall_s` leaves out
-    the time in which nothing ran; `stage_s` adds up over all workers.
+    the time in which nothing ran; `stage_s` adds up over all workers. `pruned` has what pruning
+    left of a candidate, by its number and rung.
     """
 
     ledger: str
@@ -47,6 +49,13 @@ class Facts:
     stage_s: Mapping[str, float]
     wall_s: float
     state: str
+    pruned: Mapping[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+    finalists: tuple[Finalist, ...] = ()
+
+    def deployed(self, row: Record) -> Mapping[str, Any]:
+        """The architecture of a row: what pruning left of the candidate's, where it was pruned."""
+        number = row["candidate_id"]
+        return self.pruned.get((number, row["rung"])) or self.candidates[number].architecture
 
     @property
     def front(self) -> list[Record]:
@@ -102,6 +111,12 @@ def gather(ledger: Ledger) -> Facts:
         stage_s=_stages(results),
         wall_s=_wall_s(events, [row.finished_at for row in results]),
         state=_state(events, len({row.candidate_id for row in results}), rounds),
+        pruned={
+            (row.candidate_id, row.rung): row.architecture
+            for row in results
+            if row.architecture is not None
+        },
+        finalists=tuple(finalists_of(ledger.finals())),
     )
 
 

@@ -34,6 +34,7 @@ def render(facts: Facts) -> str:
 <p>{escape(latency_sentence(facts.run.identity))}</p>
 {_scatters(shown)}
 {_front(facts)}
+{_finalists(facts)}
 {_bounds(facts)}
 {_sources(facts)}
 {_course(shown)}
@@ -107,6 +108,18 @@ def _front(facts: Facts) -> str:
         tables.front_table(facts),
         "<h3>Their architectures</h3>",
         tables.architectures(facts),
+    )
+
+
+def _finalists(facts: Facts) -> str:
+    if not facts.finalists:
+        return ""
+    return section(
+        "Finalists",
+        "<p>The most accurate of the front, trained anew from scratch with seeds of their own. One "
+        "training of a network is partly luck, and a search shows the luckiest; this is what the "
+        "architectures give.</p>",
+        tables.finalists_table(facts),
     )
 
 

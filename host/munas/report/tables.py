@@ -62,12 +62,14 @@ def front_table(facts: Facts) -> str:
     rows, shown, model = facts.front, _shown(facts), facts.mac_model
     labels = {"board": "Board", "engine": "Engine", "epochs": ">Epochs", "rung": ">Rung"}
     known = [name for name in labels if any(row[name] is not None for row in rows)]
+    prunes = any(row["sparsity"] is not None for row in rows)
     head = [
-        ">Candidate", ">Validation accuracy, int8", ">Test accuracy, int8 (test)",
+        ">Candidate", ">Validation accuracy, int8", ">Lost by int8 (points)",
+        ">Test accuracy, int8 (test)", *([">Channels pruned"] if prunes else []),
         *(_title(name) for name in shown), *([_estimate_title(model)] if model else []),
         *(labels[name] for name in known), ">Parent", "Morphism", "Architecture",
     ]  # fmt: skip
-    return table(head, (_front_row(row, shown, known, model) for row in rows))
+    return table(head, (_front_row(row, shown, known, model, prunes) for row in rows))
 
 
 def _estimate_title(model: MacModel) -> str:
@@ -76,13 +78,16 @@ def _estimate_title(model: MacModel) -> str:
 
 
 def _front_row(
-    row: Record, shown: Sequence[str], known: Sequence[str], model: MacModel | None
+    row: Record, shown: Sequence[str], known: Sequence[str], model: MacModel | None, prunes: bool
 ) -> str:
-    test = row["test_accuracy_int8"]
+    test, whole = row["test_accuracy_int8"], row["val_accuracy_float"]
+    lost = "–" if whole is None else f"{100 * (whole - row['val_accuracy_int8']):+.2f}"
     cells = [
         cell(str(row["candidate_id"]), "n"),
         cell(percent(row["val_accuracy_int8"]), "n"),
+        cell(lost, "n"),
         cell(percent(test) if test is not None else "not tested", "n"),
+        *([cell(percent(row["sparsity"]), "n")] if prunes else []),
         *(_resource(row, name) for name in shown),
         *([cell(number(model.latency_us(row["macs"])), "n")] if model else []),
         *(_plain(row[name]) for name in known),
@@ -97,6 +102,23 @@ def _plain(value: str | int | None) -> str:
     return cell(number(value), "n") if isinstance(value, int) else cell(value or "–")
 
 
+def finalists_table(facts: Facts) -> str:
+    """What finalists reached over their seeds, the best mean first."""
+    rows = []
+    for each in facts.finalists:
+        spread = "–" if each.deviation is None else f"± {100 * each.deviation:.2f} points"
+        values = [
+            str(each.candidate_id), percent(each.mean), spread,
+            ", ".join(percent(value) for value in each.test_accuracies), str(each.tuned),
+        ]  # fmt: skip
+        rows.append(f"<tr>{''.join(cell(value, 'n') for value in values)}</tr>")
+    head = [
+        ">Candidate", ">Mean test accuracy, int8", ">Standard deviation", ">Each seed",
+        ">Tuned for int8",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
 def architectures(facts: Facts) -> str:
     """The architecture of each row of the front, to be unfolded; of the first hundred rows."""
     rows = facts.front[:ARCHITECTURES]
@@ -106,7 +128,7 @@ def architectures(facts: Facts) -> str:
 
 
 def _architecture(facts: Facts, row: Record) -> str:
-    value = facts.candidates[row["candidate_id"]].architecture
+    value = facts.deployed(row)
     lines = architecture(value)
     items = "".join(f"<li>{escape(line)}</li>" for line in lines or [])
     words = f"<ul class=blocks>{items}</ul>" if lines else "<p>This munas cannot read it.</p>"

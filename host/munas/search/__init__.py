@@ -2,17 +2,20 @@
 
 from munas.search.candidate import Candidate, Evaluation, Result
 from munas.search.objective import Objective
+from munas.search.reach import OutOfReachError
 from munas.search.screen import Screen, cost_screen, screened_values
-from munas.search.search import Search, SearchSettings
+from munas.search.search import Search, SearchSettings, expected
 
 __all__ = [
     "Candidate",
     "Evaluation",
     "Objective",
+    "OutOfReachError",
     "Result",
     "Screen",
     "Search",
     "SearchSettings",
     "cost_screen",
+    "expected",
     "screened_values",
 ]

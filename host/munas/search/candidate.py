@@ -13,13 +13,20 @@ Status = Literal["ok", "infeasible", "failed"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture to be evaluated. `candidate_id` counts asks from 1."""
+    """An architecture to be evaluated at a rung. `candidate_id` counts new architectures from 1.
+
+    `sparsity` is the share of channels that pruning is to take, null where nothing is pruned.
+    `parent_rung` is the highest rung of the parent that was known when the child was asked for.
+    """
 
     candidate_id: int
     architecture: Architecture
     architecture_sha256: str
     parent_id: int | None = None
     morphism: str | None = None
+    sparsity: float | None = None
+    rung: int = 0
+    parent_rung: int | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Evaluation:
     names where `latency_us` and `arena_used_bytes` come from. `rung` is the fidelity; evaluations
     of different rungs are never ranked together, of different sources only by `span_us`.
 
+    A `hopeless` one was given up before its rung's end and goes no further.
+
     `span_us` (low, high) is given of a latency that stands for one that may yet be measured: what
     measuring would give lies within. Null: the value is what it is.
     """
@@ -40,6 +49,7 @@ class Evaluation:
     sources: Mapping[str, str] = field(default_factory=dict)
     rung: int = 0
     span_us: tuple[float, float] | None = None
+    hopeless: bool = False
 
 
 @dataclass(frozen=True)

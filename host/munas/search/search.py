@@ -1,17 +1,21 @@
 """Search behind ask and tell: aging evolution with a fixed lag, and random search.
 
-Candidate n is asked from the results of candidates 1 … n - lag alone, told in any order and counted
-in ask order. Each ask has a random stream of its own that follows from the seed and n. So the
-history depends on seed, lag and results only: not on which worker was faster, and not on
-interruptions, since telling the same results again brings a new Search to the same point.
+Ask n follows from the results of asks 1 … n - lag alone, told in any order and counted in ask
+order. Each ask has a random stream of its own that follows from the seed and n. So the history
+depends on seed, lag and results only: not on which worker was faster, and not on interruptions,
+since telling the same results again brings a new Search to the same point.
 
 Aging evolution: Real et al. (2019) as the paper uses it: a population of the newest candidates, a
 tournament drawn with replacement, one morphism of the winner; the oldest leaves.
+
+Where there are several rungs, an ask is a candidate that goes on to its next rung if there is one
+that deserves it, else a new candidate; tournaments take place within the highest rung that has as
+many members as they draw. When all candidates were asked for, asks wait for what may still go on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
@@ -21,6 +25,7 @@ from munas.arch import (
     Shape,
     Space,
     canonical,
+    evenly_thinned,
     random_morphism,
     sample,
     sha256,
@@ -28,13 +33,18 @@ from munas.arch import (
 from munas.errors import BadInputError
 from munas.search.candidate import Candidate, Evaluation, Result
 from munas.search.objective import Objective
+from munas.search.reach import OutOfReachError, descend
+from munas.search.rungs import in_order
 from munas.search.screen import Screen
 
 Algorithm = Literal["aging-evolution", "random"]
 
-# Draws until one is new and within the screened bounds; then the nearest miss is taken.
+# Draws until one is new and within the screened bounds. Then random candidates begin at the nearest
+# miss and walk towards the bounds; of morphisms the nearest miss is taken.
 SAMPLE_DRAWS = 300
 MORPHISM_DRAWS = 60
+# By how much a child's sparsity differs from its parent's (standard deviation; the authors' code).
+SPARSITY_STEP = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,9 @@ class SearchSettings:
     rounds: int = 2000
     seed: int = 0
     lag: int = 1
+    rungs: int = 1
+    reduction: int = 3
+    sparsity: tuple[float, float] | None = None
 
 
 @dataclass
@@ -60,45 +73,120 @@ class Search:
 
     `screen` gives an architecture's distance from the bounds that need no training (0 within). With
     it, an ask draws until it finds one within and not asked before; without it (as in the paper)
-    the first draw is taken.
+    the first draw is taken. What will be pruned is screened as if it were already, evenly.
     """
 
     settings: SearchSettings
     screen: Screen | None = None
     _asked: list[Candidate] = field(default_factory=list)
-    _results: dict[int, Result] = field(default_factory=dict)
-    _seen: set[str] = field(default_factory=set)
-    _told: int = 0  # results 1 … _told are all there
+    _news: list[Candidate] = field(default_factory=list)
+    _places: dict[tuple[int, int], int] = field(default_factory=dict)  # (id, rung) → ask
+    _results: dict[int, Result] = field(default_factory=dict)  # by ask
+    _seen: set[tuple[str, float | None]] = field(default_factory=set)
+    _told: int = 0  # results of asks 1 … _told are all there
 
     @property
     def asked(self) -> tuple[Candidate, ...]:
+        """All asks; a candidate that went on to further rungs is there once for each."""
         return tuple(self._asked)
+
+    def candidate(self, candidate_id: int, rung: int = 0) -> Candidate:
+        """The ask of a candidate at a rung."""
+        return self._asked[self._places[candidate_id, rung] - 1]
 
     @property
     def finished(self) -> bool:
-        """Whether all rounds were asked for."""
-        return len(self._asked) >= self.settings.rounds
+        """Whether nothing is left to ask for, whatever is told."""
+        return self._next() == "nothing"
 
     @property
     def can_ask(self) -> bool:
-        """Whether the results that the next candidate depends on are there."""
-        needed = len(self._asked) + 1 - self.settings.lag
-        return not self.finished and self._told >= needed
+        """Whether the results that the next ask depends on are there."""
+        return self.next_id is not None
+
+    @property
+    def next_id(self) -> int | None:
+        """The candidate of the next ask; null where there is none, or it is not known yet."""
+        following = self._next()
+        if isinstance(following, Candidate):
+            return following.candidate_id
+        return len(self._news) + 1 if following == "new" else None
 
     def ask(self) -> Candidate:
         """The next candidate.
 
-        Raises BadInputError when it depends on results not told yet (see `can_ask`).
+        Raises BadInputError when it depends on results not told yet (see `can_ask`), and
+        OutOfReachError when nothing within the screened bounds was found for the very first one.
         """
-        if not self.can_ask:
+        following = self._next()
+        if following in ("wait", "nothing"):
             raise BadInputError("The next candidate depends on results that are not told yet.")
+        if isinstance(following, Candidate):
+            return self._add(following)
         number = len(self._asked) + 1
         rng = self._stream(number)
         parent = self._parent(rng, number)
-        candidate = self._draw(rng, number, parent)
+        candidate = self._draw(rng, len(self._news) + 1, parent)
+        self._news.append(candidate)
+        self._seen.add(_key(candidate))
+        return self._add(candidate)
+
+    def _add(self, candidate: Candidate) -> Candidate:
         self._asked.append(candidate)
-        self._seen.add(candidate.architecture_sha256)
+        self._places[candidate.candidate_id, candidate.rung] = len(self._asked)
         return candidate
+
+    def _next(self) -> Candidate | Literal["new", "wait", "nothing"]:
+        """What the next ask is: a candidate that goes on, or a new one."""
+        usable = max(0, len(self._asked) + 1 - self.settings.lag)
+        if self._told < usable:
+            return "wait"
+        if (going_on := self._going_on(usable)) is not None:
+            return going_on
+        if len(self._news) < self.settings.rounds:
+            return "new"
+        if self.settings.rungs == 1:
+            return "nothing"
+        for more in range(usable + 1, len(self._asked) + 1):
+            if self._told < more:
+                return "wait"
+            if (going_on := self._going_on(more)) is not None:
+                return going_on
+        return "nothing"
+
+    def _going_on(self, usable: int) -> Candidate | None:
+        """Who goes on by the results of asks 1 … usable; those of high rungs first."""
+        settings = self.settings
+        for rung in range(settings.rungs - 2, -1, -1):
+            done = [
+                result
+                for result in self._results_at(rung, usable)
+                if result.evaluation.status == "ok"
+                and not result.evaluation.hopeless
+                and not self._out_of_bounds(result)
+            ]
+            count = len(done) // settings.reduction
+            gone = sum(number == rung + 1 for _, number in self._places)
+            if count <= gone:
+                continue
+            for result in in_order(done, settings.objective.bounds)[:count]:
+                candidate = result.candidate
+                if (candidate.candidate_id, rung + 1) not in self._places:
+                    return replace(candidate, rung=rung + 1)
+        return None
+
+    def _results_at(self, rung: int, usable: int) -> list[Result]:
+        return [
+            self._results[place]
+            for (_, number), place in self._places.items()
+            if number == rung and place <= usable
+        ]
+
+    def _out_of_bounds(self, result: Result) -> bool:
+        objective = self.settings.objective
+        if objective.kind == "chebyshev":
+            return False
+        return objective.violation(result.evaluation, without_error=True) > 0
 
     def contested(self) -> Candidate | None:
         """A candidate that has to be measured before the next one can be asked for, if any."""
@@ -108,22 +196,30 @@ class Search:
         return found.candidate if found else None
 
     def tell(self, candidate: Candidate, evaluation: Evaluation) -> None:
-        """Take the evaluation of an asked candidate, once."""
-        number = candidate.candidate_id
-        if number > len(self._asked) or self._asked[number - 1] != candidate:
-            raise BadInputError(f"Candidate {number} was not asked for by this search.")
-        if number in self._results:
-            raise BadInputError(f"Candidate {number} has been told already.")
-        self._results[number] = Result(candidate, evaluation)
+        """Take the evaluation of an asked candidate, once at each rung."""
+        place = self._place(candidate)
+        if place in self._results:
+            raise BadInputError(f"Candidate {candidate.candidate_id} has been told already.")
+        self._results[place] = Result(candidate, evaluation)
         while self._told + 1 in self._results:
             self._told += 1
 
     def revise(self, candidate: Candidate, evaluation: Evaluation) -> None:
         """Replace what was told of a candidate; candidates asked from now on descend from that."""
-        number = candidate.candidate_id
-        if number not in self._results:
-            raise BadInputError(f"Candidate {number} has not been told, so not revised either.")
-        self._results[number] = Result(candidate, evaluation)
+        place = self._place(candidate)
+        if place not in self._results:
+            raise BadInputError(
+                f"Candidate {candidate.candidate_id} has not been told, so not revised either."
+            )
+        self._results[place] = Result(candidate, evaluation)
+
+    def _place(self, candidate: Candidate) -> int:
+        place = self._places.get((candidate.candidate_id, candidate.rung))
+        if place is None or self._asked[place - 1] != candidate:
+            raise BadInputError(
+                f"Candidate {candidate.candidate_id} was not asked for by this search."
+            )
+        return place
 
     def _stream(self, number: int) -> Random:
         return Random(f"munas:{self.settings.seed}:{number}")
@@ -136,16 +232,26 @@ class Search:
     def _tournament(self, rng: Random, number: int) -> tuple[list[Result], dict[str, float]] | None:
         """Who takes part, and by which weights; null while the population is being filled."""
         settings = self.settings
-        if settings.algorithm == "random" or number <= settings.population:
+        if settings.algorithm == "random" or len(self._news) + 1 <= settings.population:
             return None
-        usable = range(
-            max(1, number - settings.lag - settings.population + 1), number - settings.lag + 1
-        )
-        population = [self._results[index] for index in usable]
+        population = self._population(number - settings.lag)
         if not population:
             return None
         chosen = [rng.choice(population) for _ in range(settings.sample)]
         return chosen, settings.objective.draw_weights(rng)
+
+    def _population(self, usable: int) -> list[Result]:
+        """Results of the newest candidates, at the highest rung that has enough of them."""
+        settings = self.settings
+        at: list[Result] = []
+        known = [c.candidate_id for c in self._asked[: max(0, usable)] if c.rung == 0]
+        newest = known[-settings.population :]
+        for rung in range(settings.rungs - 1, -1, -1):
+            places = (self._places.get((number, rung)) for number in newest)
+            at = [self._results[p] for p in places if p is not None and p <= usable]
+            if len(at) >= settings.sample:
+                break
+        return at
 
     def _draw(self, rng: Random, number: int, parent: Candidate | None) -> Candidate:
         draws = SAMPLE_DRAWS if parent is None else MORPHISM_DRAWS
@@ -154,15 +260,38 @@ class Search:
             candidate = self._draw_one(rng, number, parent)
             if self.screen is None:
                 return candidate
-            if candidate.architecture_sha256 in self._seen:
+            if _key(candidate) in self._seen:
                 continue
-            distance = self.screen(candidate.architecture)
+            distance = self._distance(candidate)
             if distance == 0:
                 return candidate
             if nearest is None or distance < nearest[0]:
                 nearest = distance, candidate
         # All draws were duplicates: the space around the parent is used up, a repeat is honest.
-        return nearest[1] if nearest else self._draw_one(rng, number, parent)
+        if nearest is None:
+            return self._draw_one(rng, number, parent)
+        return nearest[1] if parent is not None else self._walk(rng, nearest[1])
+
+    def _walk(self, rng: Random, start: Candidate) -> Candidate:
+        """From the nearest random architecture into the bounds, morphism by morphism."""
+        found = descend(
+            start.architecture,
+            lambda architecture: self._distance(replace(start, architecture=architecture)),
+            rng,
+            self.settings.sampling,
+        )
+        if found.distance > 0 and not self._news:
+            nearest = expected(replace(start, architecture=found.architecture))
+            raise OutOfReachError(nearest, SAMPLE_DRAWS + found.tries)
+        return replace(
+            start,
+            architecture=found.architecture,
+            architecture_sha256=sha256(found.architecture),
+        )
+
+    def _distance(self, candidate: Candidate) -> float:
+        assert self.screen is not None
+        return self.screen(expected(candidate))
 
     def _draw_one(self, rng: Random, number: int, parent: Candidate | None) -> Candidate:
         settings = self.settings
@@ -174,15 +303,35 @@ class Search:
                 space=settings.space,
                 sampling=settings.sampling,
             )
-            return _candidate(number, canonical(drawn))
+            architecture = canonical(drawn)
+            sparsity = rng.uniform(*settings.sparsity) if settings.sparsity else None
+            return Candidate(number, architecture, sha256(architecture), sparsity=sparsity)
         morphism = random_morphism(parent.architecture, rng, settings.sampling)
-        return _candidate(number, morphism.child, parent.candidate_id, morphism.name)
+        return Candidate(
+            number,
+            morphism.child,
+            sha256(morphism.child),
+            parent.candidate_id,
+            morphism.name,
+            self._child_sparsity(rng, parent),
+            parent_rung=parent.rung,
+        )
+
+    def _child_sparsity(self, rng: Random, parent: Candidate) -> float | None:
+        if self.settings.sparsity is None or parent.sparsity is None:
+            return None
+        low, high = self.settings.sparsity
+        return min(high, max(low, parent.sparsity + rng.gauss(0, SPARSITY_STEP)))
 
 
-def _candidate(
-    number: int,
-    architecture: Architecture,
-    parent_id: int | None = None,
-    morphism: str | None = None,
-) -> Candidate:
-    return Candidate(number, architecture, sha256(architecture), parent_id, morphism)
+def expected(candidate: Candidate) -> Architecture:
+    """What is expected to be deployed: the architecture, thinned where it will be pruned."""
+    if candidate.sparsity is None:
+        return candidate.architecture
+    return evenly_thinned(candidate.architecture, candidate.sparsity)
+
+
+def _key(candidate: Candidate) -> tuple[str, float | None]:
+    """What makes two candidates the same; sparsities that differ by less than a step are."""
+    sparsity = candidate.sparsity
+    return candidate.architecture_sha256, None if sparsity is None else round(sparsity, 2)

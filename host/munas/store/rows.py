@@ -54,7 +54,8 @@ class RunInfo(Row):
 class CandidateRow(Row):
     """One architecture that the search asked for; `candidate_id` is the ask order, from 1.
 
-    The resources are those of the architecture as asked, before any pruning.
+    The resources are those of the architecture as asked, before any pruning; `sparsity` is the
+    share of channels that pruning is to take, null where nothing is pruned.
     """
 
     table: ClassVar[str] = "candidate"
@@ -68,6 +69,7 @@ class CandidateRow(Row):
     model_size_bytes: int
     parent_id: int | None = None
     morphism: str | None = None
+    sparsity: float | None = None
     asked_at: str = field(default_factory=utc_now)
 
 
@@ -77,12 +79,14 @@ class ResultRow(Row):
 
     `evaluation` is what the search is told; `error` is `MunasError.as_dict()`; `stage_s` gives
     seconds by stage. A latency or arena figure never comes without its source. `macs`,
-    `peak_memory_bytes` and `model_size_bytes` are given only where the measured network differs
-    from the candidate's architecture (pruning); otherwise the candidate's count.
+    `peak_memory_bytes`, `model_size_bytes` and `architecture` are given only where the network that
+    was converted and measured differs from the candidate's architecture (pruning).
     """
 
     table: ClassVar[str] = "result"
-    json_columns: ClassVar[frozenset[str]] = frozenset({"evaluation", "error", "stage_s"})
+    json_columns: ClassVar[frozenset[str]] = frozenset(
+        {"architecture", "evaluation", "error", "stage_s"}
+    )
 
     candidate_id: int
     status: Status
@@ -99,6 +103,7 @@ class ResultRow(Row):
     macs: int | None = None
     peak_memory_bytes: int | None = None
     model_size_bytes: int | None = None
+    architecture: Json | None = None
     board: str | None = None
     engine: str | None = None
     model_sha256: str | None = None
@@ -165,7 +170,8 @@ class MeasurementRow(Row):
 class FinalRow(Row):
     """Test accuracy of a front candidate.
 
-    `seed` is null for the candidate's own network and otherwise that of a network trained anew.
+    `seed` is null for the candidate's own network and otherwise that of a network trained anew;
+    the accuracies `tuned` are of that network after it was tuned for int8, where it was.
     """
 
     table: ClassVar[str] = "final"
@@ -173,6 +179,12 @@ class FinalRow(Row):
     candidate_id: int
     test_accuracy_int8: float
     seed: int | None = None
+    val_accuracy_int8: float | None = None
+    val_accuracy_float: float | None = None
+    model_sha256: str | None = None
+    tuned_test_accuracy_int8: float | None = None
+    tuned_val_accuracy_int8: float | None = None
+    tuned_model_sha256: str | None = None
     created_at: str = field(default_factory=utc_now)
 
 

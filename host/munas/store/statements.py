@@ -41,7 +41,7 @@ TABLE_QUERY = f"""
         coalesce(current.model_size_bytes, candidate.model_size_bytes) AS model_size_bytes,
         flash_bytes, coalesce(current.macs, candidate.macs) AS macs, board, engine,
         json_extract(error, '$.name') || ': ' || json_extract(error, '$.message') AS error,
-        finished_at AS created_at, val_accuracy_float
+        finished_at AS created_at, val_accuracy_float, candidate.sparsity
     FROM current
     JOIN candidate USING (candidate_id)
     LEFT JOIN (

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, str] = {
     "error": "string",
     "created_at": "string",
     "val_accuracy_float": "float64",
+    "sparsity": "float64",
 }
 
 _RESOURCES = (

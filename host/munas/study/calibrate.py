@@ -297,7 +297,7 @@ class _Run:
             if number not in measured:
                 architecture = self._pool[index][0]
                 candidate = Candidate(number, architecture, sha256(architecture))
-                self._executor.prepare(convert_task(candidate))
+                self._executor.prepare(convert_task(candidate.architecture, candidate.candidate_id))
         collector.run(drawn)
 
     def _fit(self) -> Predictor | None:

@@ -155,7 +155,7 @@ class Collector:
         """Conversions under way; what was measured before, elsewhere, is measured byte for byte."""
         return {
             candidate.candidate_id: self._kept(candidate)
-            or self._executor.submit(convert_task(candidate))
+            or self._executor.submit(convert_task(candidate.architecture, candidate.candidate_id))
             for candidate in group
         }
 

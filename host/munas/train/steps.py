@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from munas.experiment.schema import Optimizer
 from munas.train.datasets.dataset import Normalisation, Split
+from munas.train.pruning import Masks
+from munas.train.teacher import Teacher
 
 if TYPE_CHECKING:
     import keras
@@ -30,20 +32,32 @@ class Steps:
     """
 
     def __init__(
-        self, model: keras.Model, normalisation: Normalisation, optimizer: Optimizer
+        self,
+        model: keras.Model,
+        normalisation: Normalisation,
+        optimizer: Optimizer,
+        masks: Masks | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
-        self._model = model
+        self._teacher = teacher
         self._optimizer = _keras_optimizer(optimizer)
         self._optimizer.build(model.trainable_variables)
-        self._step = _compiled_step(model, normalisation, self._optimizer, optimizer.weight_decay)
+        self._step = _compiled_step(
+            model, normalisation, self._optimizer, optimizer.weight_decay, masks, teacher
+        )
         self._count = _compiled_count(model, normalisation)
 
     def set_learning_rate(self, rate: float) -> None:
         self._optimizer.learning_rate = rate
 
-    def step(self, images: Any, labels: Any) -> Any:
-        """One update; returns the batch's summed loss (a scalar tensor, not waited for)."""
-        return self._step(images, labels)
+    def step(self, images: Any, labels: Any, chosen: Any) -> Any:
+        """One update on the training images of these indices, as augmented.
+
+        Returns the batch's summed loss (a scalar tensor, not waited for).
+        """
+        if self._teacher is None:
+            return self._step(images, labels)
+        return self._step(images, labels, self._teacher.logits[chosen])
 
     def accuracy(self, split: Split) -> float:
         """The share of right answers with the weights as they are."""
@@ -85,7 +99,7 @@ def _signature(model: keras.Model) -> list[Any]:
     return [images, tf.TensorSpec([None], tf.int32)]
 
 
-def _losses(logits: Any, labels: Any) -> Any:
+def losses(logits: Any, labels: Any) -> Any:
     """Cross-entropy of each image: of one logit (two classes), or of one a class."""
     import tensorflow as tf
 
@@ -96,24 +110,37 @@ def _losses(logits: Any, labels: Any) -> Any:
 
 
 def _compiled_step(
-    model: keras.Model, normalisation: Normalisation, optimizer: Any, weight_decay: float
+    model: keras.Model,
+    normalisation: Normalisation,
+    optimizer: Any,
+    weight_decay: float,
+    masks: Masks | None,
+    teacher: Teacher | None,
 ) -> Any:
     import tensorflow as tf
 
     variables = [variable.value for variable in model.trainable_variables]
+    closings = masks.variables if masks else []
+    signature = _signature(model)
+    if teacher is not None:
+        signature.append(tf.TensorSpec([None, model.output_shape[-1]], tf.float32))
 
     # Keras's layers need no AutoGraph, and its rewriting costs more than the tracing.
-    @tf.function(autograph=False, input_signature=_signature(model))  # type: ignore[untyped-decorator]
-    def step(images: Any, labels: Any) -> Any:
+    @tf.function(autograph=False, input_signature=signature)  # type: ignore[untyped-decorator]
+    def step(images: Any, labels: Any, *answers: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(_inputs(images, normalisation), training=True)
-            data_loss = tf.reduce_mean(_losses(logits, labels))
+            data_loss = tf.reduce_mean(losses(logits, labels))
+            if teacher is not None:
+                data_loss = data_loss + teacher.loss(logits, *answers)
             loss = tf.add_n([data_loss, *model.losses])
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(loss, [*variables, *closings])
         if weight_decay:
             for variable in variables:
                 variable.assign_sub(variable * weight_decay)
-        optimizer.apply(gradients)
+        optimizer.apply(gradients[: len(variables)])
+        if masks is not None:
+            masks.observe(gradients[len(variables) :])
         return loss * tf.cast(tf.shape(labels)[0], tf.float32)
 
     step.get_concrete_function()

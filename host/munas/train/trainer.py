@@ -1,4 +1,4 @@
-"""Trains one candidate from scratch, in this process.
+"""Trains one candidate in this process: from scratch, or on from weights that it had before.
 
 The accuracy it reports is that of the weights it returns: those of the last epoch, never the best
 of several epochs, which would be an optimistic number for weights that nobody keeps. It knows
@@ -23,7 +23,9 @@ from munas.errors import BadInputError, MunasError
 from munas.experiment.schema import Augment, Train
 from munas.train.augment import augmented
 from munas.train.datasets.dataset import Dataset
+from munas.train.pruning import Masks, PruningPlan
 from munas.train.steps import Steps
+from munas.train.teacher import Teacher
 
 if TYPE_CHECKING:
     import keras
@@ -66,21 +68,42 @@ class TrainTime:
 class TrainedModel:
     """A trained float32 network.
 
-    `val_accuracy` is the last epoch's, of exactly these weights. `stopped` says that `on_epoch`
-    ended the training before its time; `history` has the epochs that were done.
+    `architecture` is what `model` computes: what was asked for, or what pruning has left of it.
+    `val_accuracy` is the last epoch's, of exactly these weights. `dense` are the weights before
+    anything was cut away, from which a pruned network is trained on; those of `model` where nothing
+    was. `stopped` says that `on_epoch` ended the training before its time; `history` has the epochs
+    that were done.
     """
 
+    architecture: Architecture
     model: keras.Model
     val_accuracy: float
     history: tuple[EpochMetrics, ...]
     stopped: bool
     time: TrainTime
+    dense: Weights
 
     @property
     def weights(self) -> Weights:
         """The weights in the order of `build_model`'s: `set_weights` of a fresh one takes them."""
         weights: Weights = self.model.get_weights()
         return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What a training does besides following its labels from scratch to the end.
+
+    It runs from epoch `first` on (that many were done before, and gave `weights`) to epoch `last`
+    (null: the settings' full number); over this part the learning rate takes the whole course of
+    its schedule, and so does the pruning. `weights` given with `first` = 0 are where it begins.
+    """
+
+    first: int = 0
+    last: int | None = None
+    weights: Weights | None = None
+    pruning: PruningPlan | None = None
+    teacher: Teacher | None = None
 
 
 def train(
@@ -91,8 +114,10 @@ def train(
     seed: int,
     augment: Augment | None = None,
     on_epoch: OnEpoch | None = None,
+    course: Course | None = None,
 ) -> TrainedModel:
-    """Train `architecture` for `settings.epochs` epochs on the data set's training images.
+    """Train `architecture` on the data set's training images, for `settings.epochs` epochs unless
+    its `course` says otherwise.
 
     Initial weights, dropout, the order of images and their augmentation follow from `seed` alone,
     whatever was trained before in this process; Python's, NumPy's and TensorFlow's global
@@ -109,23 +134,37 @@ def train(
     silence_tensorflow()
     import keras
 
+    course = course or Course()
     began_ns = time.perf_counter_ns()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(seed % 2**32)
-    model = build_model(architecture, dropout=settings.dropout)
-    _set_statistics_momentum(model, math.ceil(len(dataset.train) / settings.batch))
-    steps = Steps(model, dataset.normalisation, settings.optimizer)
+    keras.utils.set_random_seed((seed + course.first) % 2**32)
+    masks = Masks(architecture, course.pruning) if course.pruning else None
+    model = build_model(
+        architecture, dropout=settings.dropout, after=masks.behind if masks else None
+    )
+    if course.weights is not None:
+        _take_weights(model, architecture, course.weights, masked=masks is not None)
+    batches = math.ceil(len(dataset.train) / settings.batch)
+    _set_statistics_momentum(model, batches)
+    steps = Steps(model, dataset.normalisation, settings.optimizer, masks, course.teacher)
     build_us = _us_since(began_ns)
-    epochs = _Epochs(steps, dataset, settings, augment or Augment(), seed)
+    last = settings.epochs if course.last is None else course.last
+    epochs = _Epochs(
+        steps, dataset, settings, augment or Augment(), seed, course, masks, batches, last
+    )
     history: list[EpochMetrics] = []
     stopped = False
-    while len(history) < settings.epochs and not stopped:
-        history.append(epochs.run(len(history)))
-        stopped = on_epoch is not None and on_epoch(history[-1].epoch, history[-1])
+    for epoch in range(course.first, last):
+        history.append(epochs.run(epoch))
+        stopped = on_epoch is not None and on_epoch(epoch, history[-1])
+        if stopped:
+            break
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise _diverged(len(history) - 1)
+        raise _diverged(history[-1].epoch)
+    left, smaller = masks.cut(model) if masks else (architecture, model)
     return TrainedModel(
-        model=model,
+        architecture=left,
+        model=smaller,
         val_accuracy=history[-1].val_accuracy,
         history=tuple(history),
         stopped=stopped,
@@ -134,7 +173,32 @@ def train(
             fit_us=sum(metrics.fit_us for metrics in history),
             validate_us=sum(metrics.validate_us for metrics in history),
         ),
+        dense=_give_weights(model, architecture, masked=masks is not None),
     )
+
+
+def _take_weights(
+    model: keras.Model, architecture: Architecture, weights: Weights, *, masked: bool
+) -> None:
+    """Set weights that are in the order of `build_model`'s, which masks between layers change."""
+    if not masked:
+        model.set_weights(weights)
+        return
+    plain = build_model(architecture)
+    plain.set_weights(weights)
+    for layer in plain.layers:
+        model.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _give_weights(model: keras.Model, architecture: Architecture, *, masked: bool) -> Weights:
+    """The inverse of `_take_weights`."""
+    if masked:
+        plain = build_model(architecture)
+        for layer in plain.layers:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+        model = plain
+    weights: Weights = model.get_weights()
+    return weights
 
 
 def statistics_momentum(steps_per_epoch: int) -> float:
@@ -156,21 +220,25 @@ def _set_statistics_momentum(model: keras.Model, steps_per_epoch: int) -> None:
             layer.momentum = statistics_momentum(steps_per_epoch)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Epochs:
-    """What all epochs of one training share."""
+    """What all epochs of one training share; `batches` are those of one epoch."""
 
     steps: Steps
     dataset: Dataset
     settings: Train
     augment: Augment
     seed: int
+    course: Course
+    masks: Masks | None
+    batches: int
+    last: int
 
     def run(self, epoch: int) -> EpochMetrics:
         began_ns = time.perf_counter_ns()
-        rate = self.settings.optimizer.rate_at(epoch)
+        rate = self._rate(epoch, 0)
         self.steps.set_learning_rate(rate)
-        loss = self._fit(np.random.default_rng([self.seed, epoch]))
+        loss = self._fit(epoch, np.random.default_rng([self.seed, epoch]))
         if not math.isfinite(loss):
             raise _diverged(epoch)
         fit_us = _us_since(began_ns)
@@ -178,15 +246,27 @@ class _Epochs:
         accuracy = self.steps.accuracy(self.dataset.val)
         return EpochMetrics(epoch, rate, loss, accuracy, fit_us, _us_since(began_ns))
 
-    def _fit(self, rng: np.random.Generator) -> float:
+    def _rate(self, epoch: int, batch: int) -> float:
+        """The learning rate of a batch: this part of the training takes the whole schedule."""
+        optimizer, full = self.settings.optimizer, self.settings.epochs
+        within = batch / self.batches if optimizer.changes_within_epochs else 0.0
+        length = self.last - self.course.first
+        return optimizer.rate_at((epoch - self.course.first + within) * full / length, full)
+
+    def _fit(self, epoch: int, rng: np.random.Generator) -> float:
         """One pass over the training images in a new order; the mean loss."""
         split, batch = self.dataset.train, self.settings.batch
         order = rng.permutation(len(split))
         loss_sum: Any = 0.0
-        for start in range(0, len(split), batch):
+        done = (epoch - self.course.first) * self.batches
+        for number, start in enumerate(range(0, len(split), batch)):
             chosen = order[start : start + batch]
+            if self.settings.optimizer.changes_within_epochs:
+                self.steps.set_learning_rate(self._rate(epoch, number))
             images = augmented(split.images[chosen], self.augment, rng)
-            loss_sum = loss_sum + self.steps.step(images, split.labels[chosen])
+            loss_sum = loss_sum + self.steps.step(images, split.labels[chosen], chosen)
+            if self.masks:
+                self.masks.update(done + number + 1, (self.last - self.course.first) * self.batches)
         return float(loss_sum) / len(split)
 
 

@@ -13,13 +13,23 @@ from pathlib import Path
 
 from munas.errors import LedgerError
 from munas.store.database import transaction
-from munas.store.migrations import v0001_first, v0002_revision, v0003_rank_open
+from munas.store.migrations import (
+    v0001_first,
+    v0002_revision,
+    v0003_rank_open,
+    v0004_fidelity,
+)
 
 APPLICATION_ID = 0x6D756E61  # "muna", by which the file is told from any other SQLite file
 
 Step = Callable[[sqlite3.Connection], None]
 
-STEPS: Sequence[Step] = (v0001_first.apply, v0002_revision.apply, v0003_rank_open.apply)
+STEPS: Sequence[Step] = (
+    v0001_first.apply,
+    v0002_revision.apply,
+    v0003_rank_open.apply,
+    v0004_fidelity.apply,
+)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
