@@ -30,7 +30,8 @@ def keys_of(section: type[BaseModel], path: str) -> Iterator[tuple[str, str, Any
     for name, field in section.model_fields.items():
         inner = section_of(field.annotation)
         deeper = f"{path}.{name}".lstrip(".")
-        listed = get_origin(field.annotation) is tuple
+        kinds = (field.annotation, *get_args(field.annotation))
+        listed = any(get_origin(kind) is tuple for kind in kinds)
         if inner is not None:
             yield from keys_of(inner, deeper)
         if inner is None or listed:

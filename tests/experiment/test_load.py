@@ -71,7 +71,11 @@ def test_impossible_studies_are_named(tmp_path: Path, text: str, fault: str):
         ('[train]\nepochs = "many"\n', "train.epochs"),
         ("[search]\npopulation = 3\nsample = 4\n", "search: sample (4) cannot exceed"),
         ('[latency]\nsource = "guess"\n', "latency.source"),
-        ("[pruning]\nenabled = true\n", "pruning.enabled"),
+        ("[pruning]\nsparsity = [0.5, 1.0]\n", "pruning: sparsity up to 1 leaves nothing"),
+        ("[pruning]\nsparsity = [0.5, 0.2]\n", "pruning: sparsity must be two shares"),
+        ("[pruning]\nstart = 0.9\n", "pruning: start (0.9) must come before finish"),
+        ("[fidelity]\nrungs = [3, 2]\n", "fidelity: rungs must rise"),
+        ("[fidelity]\nrungs = [3, 9]\n", "fidelity.rungs must end with train.epochs (45)"),
         ("[train.optimizer]\nlearning_rate = -1.0\n", "train.optimizer.learning_rate"),
     ],
 )
@@ -123,7 +127,7 @@ def test_overrides(tmp_path: Path):
 def test_the_schedule_steps():
     steps = (Step(epoch=35, learning_rate=0.001), Step(epoch=25, learning_rate=0.005))
     optimizer = Optimizer(learning_rate=0.01, schedule=steps)
-    assert [optimizer.rate_at(e) for e in (0, 24, 25, 34, 35, 99)] == [
+    assert [optimizer.rate_at(e, 45) for e in (0, 24, 25, 34, 35, 99)] == [
         0.01,
         0.01,
         0.005,

@@ -23,6 +23,7 @@ COMMANDS = (
     "report",
     "export",
     "deploy",
+    "teacher",
     "sample",
     "morph",
     "cost",

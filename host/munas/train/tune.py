@@ -96,8 +96,9 @@ class _Rounded:
     def calibrate(self, images: Any) -> None:
         """Take the ends of every activation's range from `images` (normalised)."""
         for value, (low, high) in zip(self._run(images, rounded=False), self._ranges, strict=True):
-            low.assign(min(0.0, float(value.numpy().min())))
-            high.assign(max(float(value.numpy().max()), low.numpy() + 1e-6))
+            least, most = float(np.min(value)), float(np.max(value))
+            low.assign(min(0.0, least))
+            high.assign(max(most, low.numpy() + 1e-6))
 
     def logits(self, images: Any) -> Any:
         return self._run(images, rounded=True)[-1]
