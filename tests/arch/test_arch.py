@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from random import Random
 from statistics import mean
 
@@ -158,6 +159,22 @@ def test_morphisms_are_valid_canonical_and_of_every_kind():
     }  # fmt: skip
 
 
+def test_extended_morphisms_switch_to_the_heads_beyond_the_paper():
+    rng = Random(3)
+    local = cnn(Block(False, (CONV,)), pool=Pooling("avg", 4))
+    ways = {m.name: m.child for m in morphisms(local, rng, "extended")}
+    global_ = ways["pool-global"]
+    assert global_.pool == Pooling("avg", "global")  # type: ignore[attr-defined]
+    assert ways["remove-dense 0"].dense == ()
+    names = {m.name: m.child for m in morphisms(global_, rng, "extended")}
+    back = names["pool-local"].pool  # type: ignore[attr-defined]
+    assert back.type == "avg" and back.size in (2, 4, 6)
+    assert not {"pool-global", "pool-max", "pool-size+2", "pool-size-2"} & names.keys()
+    for sampling in ("paper", "inclusive"):
+        plain = {m.name for m in morphisms(local, rng, sampling)}  # type: ignore[arg-type]
+        assert not {"pool-global", "remove-dense 0"} & plain
+
+
 def test_mlp_morphisms():
     parent = drawn(1, space="mlp")[0]
     names = {m.name.split(" ")[0] for m in morphisms(parent, Random(0))}
@@ -185,6 +202,24 @@ def test_assembly_joins_by_pooling_and_padding():
     shapes = {node.kind: node.shape for node in assemble(uneven).nodes}
     # Paths of 10x10 and 3x3: pooled by three to 3x3.
     assert shapes["maxpool"] == (3, 3, 8) and shapes["add"] == (3, 3, 8)
+
+
+def test_a_join_that_pools_and_pads():
+    half = Layer("conv", True, True, False, 8, 5, 2)
+    architecture = cnn(Block(False, (CONV,)), Block(True, (half,)), shape=(13, 13, 1))
+    # Paths of 11x11 and 5x5: pooled by two to 5x5, nothing to pad. Of 10x10 and 4x4: by two
+    # (2.5, rounded to even) to 5x5, and the other is padded by one.
+    assert [n.kind for n in assemble(architecture).nodes].count("pad") == 0
+    nodes = assemble(replace(architecture, input=(12, 12, 1))).nodes
+    padded = next(node for node in nodes if node.kind == "pad")
+    pooled = next(node for node in nodes if node.kind == "maxpool")
+    joined = next(node for node in nodes if node.kind == "add")
+    assert pooled.size == (2, 2) and padded.size == (1, 1)
+    assert pooled.shape == padded.shape == joined.shape == (5, 5, 8)
+    assert nodes[padded.inputs[0]].shape == (4, 4, 8)
+    assert {nodes[term].kind for term in joined.inputs} == {"maxpool", "pad"}
+    # The paper's rules round pooling up and pad for free.
+    assert "pad" not in [n.kind for n in assemble(architecture, "paper").nodes]
 
 
 def test_a_depthwise_tail_of_a_branch_gets_a_pointwise_convolution():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from random import Random
 
@@ -45,14 +46,32 @@ def architecture(number: int) -> Architecture:
     )
 
 
+def series(number: int) -> Architecture:
+    """Of the space cnn1d; class counts and lengths take turns."""
+    length = (128, 50, 9, 300)[number % 4]
+    drawn = sample(
+        Random(f"series:{number}"),
+        (length, 1, 9),
+        (6, 2)[number % 2],
+        space="cnn1d",
+        sampling="extended",
+    )
+    return canonical(drawn)
+
+
 @lru_cache(maxsize=1)
 def small_model() -> bytes:
     return convert_random(architecture(9), 0).data
 
 
-@pytest.mark.parametrize("number", range(20))
-def test_emitted_model_equals_the_cost_model(number: int):
-    drawn = architecture(number)
+@pytest.mark.parametrize(
+    ("draw", "number"),
+    [*((architecture, number) for number in range(20)), *((series, number) for number in range(4))],
+)
+def test_emitted_model_equals_the_cost_model(
+    draw: Callable[[int], Architecture], number: int
+) -> None:
+    drawn = draw(number)
     expected = cost(drawn)
     data = convert_random(drawn, number).data
     graph = read_graph(load_model(data, "test"))
@@ -86,7 +105,7 @@ def one_channel_column() -> Architecture:
 
 
 @pytest.mark.parametrize(
-    "drawn", [architecture(0), architecture(4), architecture(14), one_channel_column()]
+    "drawn", [architecture(0), architecture(4), architecture(14), one_channel_column(), series(2)]
 )
 def test_canonical_form_computes_the_same_bytes(
     drawn: Architecture, monkeypatch: pytest.MonkeyPatch

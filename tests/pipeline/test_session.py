@@ -201,6 +201,18 @@ def test_latency_bound_without_microseconds_is_refused(tmp_path: Path):
     assert not (tmp_path / "x.ledger").exists()
 
 
+def test_a_space_that_is_not_for_the_data_is_refused_before_anything_begins(tmp_path: Path):
+    with pytest.raises(BadInputError, match=r"cnn1d is for series.*8x8x1 are images"):
+        start(
+            experiment(space={"name": "cnn1d"}),
+            tmp_path / "x.ledger",
+            Silent(),
+            "x",
+            Limits(),
+        )
+    assert not (tmp_path / "x.ledger").exists()
+
+
 def test_no_bounds_at_all_is_refused(tmp_path: Path):
     table = {**TABLE, "bounds": {}}
     with pytest.raises(BadInputError, match="bounds nothing"):

@@ -52,11 +52,26 @@ def test_an_architecture_in_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("space", ["cnn", "mlp"])
+def test_windows_over_time_have_one_column() -> None:
+    block = BRANCHED["blocks"][0]
+    strided = {**block["layers"][0], "kernel": 11, "stride": 4}
+    series = {**BRANCHED, "space": "cnn1d", "input": [28, 1, 1]}
+    series["blocks"] = [{**block, "layers": [strided]}]
+    assert architecture(series) == [
+        "Input 28×1×1",
+        "Block 1: max-pool 2×1, conv 11×1, 8 filters, stride 4, batch norm, ReLU → 1×1×8",
+        "Max pooling, 2×1",
+        "Dense, 10 units, ReLU",
+        "Output, 10 logits",
+    ]
+
+
+@pytest.mark.parametrize("space", ["cnn", "cnn1d", "mlp"])
 def test_every_architecture_has_words(space: Any) -> None:
     rng = Random(1)
     for _ in range(30):
-        drawn = sample(rng, (28, 28, 1), 2, space=space, sampling="extended")
+        shape = (64, 1, 3) if space == "cnn1d" else (28, 28, 1)
+        drawn = sample(rng, shape, 2, space=space, sampling="extended")
         lines = architecture(drawn.as_dict())
         assert lines is not None
         assert lines[-1] == "Output, 1 logit"

@@ -21,7 +21,7 @@ BASE: dict[str, Any] = {"name": "x", "data": {"name": "digits"}}
         ({"bounds": {"macs": 1.5}}, "bounds.macs: must be a whole number, not 1.5"),
         ({"bounds": {"speed": 1}}, "bounds.speed: unknown key"),
         ({"bounds": []}, "bounds: must be a table of keys and values"),
-        ({"search": {"algorithm": "x"}}, "must be 'aging-evolution' or 'random', not \"x\""),
+        ({"search": {"algorithm": "x"}}, "'random', 'nsga2' or 'tpe', not \"x\""),
         ({"search": {"rounds": 0}}, "search.rounds: must be above 0, not 0"),
         ({"search": {"sample": 9, "population": 3}}, "sample (9) cannot exceed population (3)"),
         ({"train": {"dropout": "none"}}, 'train.dropout: must be a number, not "none"'),

@@ -5,6 +5,7 @@ from munas.arch.channels import ChannelGroup, channel_groups, evenly_thinned, th
 from munas.arch.genome import (
     Architecture,
     Block,
+    Cnn1dArchitecture,
     CnnArchitecture,
     Layer,
     MlpArchitecture,
@@ -13,12 +14,13 @@ from munas.arch.genome import (
 )
 from munas.arch.morphisms import Morphism, morphisms, random_morphism
 from munas.arch.network import Network, Node, assemble
-from munas.arch.sampling import Sampler, Sampling, Space, parse_shape, sample
+from munas.arch.sampling import Sampler, Sampling, Space, parse_shape, require_fit, sample
 
 __all__ = [
     "Architecture",
     "Block",
     "ChannelGroup",
+    "Cnn1dArchitecture",
     "CnnArchitecture",
     "Layer",
     "MlpArchitecture",
@@ -37,6 +39,7 @@ __all__ = [
     "morphisms",
     "parse_shape",
     "random_morphism",
+    "require_fit",
     "sample",
     "sha256",
     "thinned",

@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import lru_cache
 
 from munas.arch.genome import (
-    KERNELS,
     POOL_SIZES,
     Architecture,
     CnnArchitecture,
     Layer,
     Pooling,
     Shape,
+    Windows,
 )
 from munas.arch.network import Network, Node, Pair, assemble
 
@@ -42,7 +42,7 @@ def canonical(architecture: Architecture) -> Architecture:
         replace(
             block,
             layers=tuple(
-                _canonical_layer(layer, network, (index, position))
+                _canonical_layer(layer, architecture.windows, network, (index, position))
                 for position, layer in enumerate(block.layers)
             ),
         )
@@ -60,7 +60,7 @@ def _smallest(sizes: tuple[int, ...], wanted: Pair, sides: Pair) -> int | None:
     return None
 
 
-def _canonical_layer(layer: Layer, network: Network, place: Pair) -> Layer:
+def _canonical_layer(layer: Layer, windows: Windows, network: Network, place: Pair) -> Layer:
     nodes = [node for node in network.nodes if node.place == place]
     convolution = next(node for node in nodes if node.kind in ("conv", "dwconv"))
     prepool = layer.prepool and network.nodes[convolution.inputs[0]].kind == "maxpool"
@@ -70,7 +70,7 @@ def _canonical_layer(layer: Layer, network: Network, place: Pair) -> Layer:
         filters = convolution.shape[2]
     if layer.type == "conv1x1":
         return replace(layer, filters=filters, prepool=prepool)
-    kernel = _smallest(KERNELS, convolution.size, _sides(network, convolution))
+    kernel = _smallest(windows.kernels, convolution.size, _sides(network, convolution))
     return replace(
         layer, filters=filters, prepool=prepool, kernel=kernel, stride=convolution.stride
     )

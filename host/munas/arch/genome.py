@@ -1,16 +1,16 @@
-"""The genome: architectures of the CNN and MLP spaces, and their JSON form.
+"""The genome: architectures of the spaces `cnn`, `cnn1d` and `mlp`, and their JSON form.
 
-Source: μNAS (arXiv 2010.14246), section on the search space. `extended` heads (no hidden dense
-layer, global average pooling) go beyond the paper. Instances are frozen and always valid: a
-constructor raises BadInputError that names the field. What a genome computes (shapes, merges) is in
-`munas.arch.network`; this module knows only the genes and their ranges.
+Source: μNAS (arXiv 2010.14246), section on the search space. The space `cnn1d` and `extended` heads
+(no hidden dense layer, global average pooling) go beyond the paper. Instances are frozen and
+always valid: a constructor raises BadInputError that names the field. What a genome computes
+(shapes, merges) is in `munas.arch.network`; this module knows only the genes and their ranges.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from munas.errors import BadInputError
 
@@ -19,8 +19,6 @@ LayerType = Literal["conv", "conv1x1", "dwconv"]
 PoolType = Literal["max", "avg"]
 
 LAYER_TYPES: tuple[LayerType, ...] = ("conv", "conv1x1", "dwconv")
-KERNELS = (3, 5, 7)
-STRIDES = (1, 2)
 POOL_TYPES: tuple[PoolType, ...] = ("max", "avg")
 POOL_SIZES = (2, 4, 6)
 GLOBAL: Literal["global"] = "global"
@@ -32,6 +30,18 @@ MIN_UNITS, MAX_UNITS = 10, 256
 MAX_MLP_DENSE = 7
 MAX_SIDE = 4096
 MAX_CLASSES = 10_000
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The kernel sizes and strides that a space has, each in rising order."""
+
+    kernels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+IMAGE_WINDOWS = Windows((3, 5, 7), (1, 2))
+SERIES_WINDOWS = Windows((3, 5, 7, 9, 11), (1, 2, 4))
 
 
 def _check(condition: bool, field: str, message: str) -> None:
@@ -69,7 +79,7 @@ class Layer:
     kernel: int | None = None
     stride: int | None = None
 
-    def check(self, field: str) -> None:
+    def check(self, field: str, windows: Windows = IMAGE_WINDOWS) -> None:
         """Raise BadInputError naming `field` where a gene is out of range."""
         _check_choice(self.type, f"{field}.type", LAYER_TYPES)
         for name in ("bn", "relu", "prepool"):
@@ -82,8 +92,8 @@ class Layer:
             _check(self.kernel is None, f"{field}.kernel", "a conv1x1 has none")
             _check(self.stride is None, f"{field}.stride", "a conv1x1 has none")
         else:
-            _check_choice(self.kernel, f"{field}.kernel", KERNELS)
-            _check_choice(self.stride, f"{field}.stride", STRIDES)
+            _check_choice(self.kernel, f"{field}.kernel", windows.kernels)
+            _check_choice(self.stride, f"{field}.stride", windows.strides)
 
     def as_dict(self) -> dict[str, Any]:
         genes: dict[str, Any] = {"type": self.type}
@@ -117,7 +127,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture of either space: an input shape, a number of classes, hidden dense layers."""
+    """An architecture of any space: an input shape, a number of classes, hidden dense layers."""
 
     input: Shape
     classes: int
@@ -171,6 +181,8 @@ class Architecture:
 class CnnArchitecture(Architecture):
     """A CNN: blocks of convolutions, a pooling, hidden dense layers, an output layer."""
 
+    windows: ClassVar[Windows] = IMAGE_WINDOWS
+
     blocks: tuple[Block, ...]
     pool: Pooling | None
 
@@ -187,7 +199,7 @@ class CnnArchitecture(Architecture):
                 f"must hold 1 to {MAX_LAYERS} layers",
             )
             for position, layer in enumerate(block.layers):
-                layer.check(f"{field}.layers[{position}]")
+                layer.check(f"{field}.layers[{position}]", self.windows)
         _check(not self.blocks[0].branch, "blocks[0].branch", "the first block cannot be a branch")
         if self.pool is not None:
             _check_choice(self.pool.type, "pool.type", POOL_TYPES)
@@ -214,6 +226,30 @@ class CnnArchitecture(Architecture):
 
 
 @dataclass(frozen=True)
+class Cnn1dArchitecture(CnnArchitecture):
+    """A CNN over time, for inputs of [length, 1, channels]: every window is k×1.
+
+    Blocks, layers, pooling and head are those of a CNN; kernels and strides have ranges of their
+    own. What is written k×k in a CNN has one column here, since windows are cut to the map.
+    """
+
+    windows: ClassVar[Windows] = SERIES_WINDOWS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(
+            self.input[1] == 1,
+            "input (width)",
+            f"must be 1 in the space cnn1d, whose inputs are [length, 1, channels], "
+            f"not {self.input[1]}",
+        )
+
+    @property
+    def space(self) -> str:
+        return "cnn1d"
+
+
+@dataclass(frozen=True)
 class MlpArchitecture(Architecture):
     """An MLP: flatten, one to seven hidden dense layers, an output layer."""
 
@@ -236,6 +272,9 @@ class MlpArchitecture(Architecture):
         }
 
 
+_CONVOLUTIONAL = {"cnn": CnnArchitecture, "cnn1d": Cnn1dArchitecture}
+
+
 def _keys(value: Any, field: str, required: set[str], optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
     _check(isinstance(value, dict), field, "must be an object of keys and values")
     unknown = sorted(set(value) - required - optional)
@@ -249,19 +288,19 @@ def _list(value: Any, field: str) -> list[Any]:
     return list(value)
 
 
-def _layer(value: Any, field: str) -> Layer:
+def _layer(value: Any, field: str, windows: Windows) -> Layer:
     _keys(value, field, {"type", "bn", "relu", "prepool"}, {"filters", "kernel", "stride"})
     layer = Layer(**value)
-    layer.check(field)
+    layer.check(field, windows)
     return layer
 
 
-def _block(value: Any, field: str) -> Block:
+def _block(value: Any, field: str, windows: Windows) -> Block:
     _keys(value, field, {"branch", "layers"})
     layers = _list(value["layers"], f"{field}.layers")
     return Block(
         value["branch"],
-        tuple(_layer(item, f"{field}.layers[{i}]") for i, item in enumerate(layers)),
+        tuple(_layer(item, f"{field}.layers[{i}]", windows) for i, item in enumerate(layers)),
     )
 
 
@@ -275,17 +314,19 @@ def _pool(value: Any) -> Pooling | None:
 def _from_dict(value: Any) -> Architecture:
     _check(isinstance(value, dict), "(root)", "an architecture must be a JSON object")
     space = value.get("space")
-    _check_choice(space, "space", ("cnn", "mlp"))
+    _check_choice(space, "space", (*_CONVOLUTIONAL, "mlp"))
     common = {"space", "input", "classes", "dense"}
-    _keys(value, "(root)", common | ({"blocks", "pool"} if space == "cnn" else set()))
+    _keys(value, "(root)", common | ({"blocks", "pool"} if space in _CONVOLUTIONAL else set()))
     shape = _list(value["input"], "input")
     _check(len(shape) == 3, "input", "must be [height, width, channels]")
     dense = tuple(_list(value["dense"], "dense"))
     if space == "mlp":
         return MlpArchitecture((shape[0], shape[1], shape[2]), value["classes"], dense)
+    kind = _CONVOLUTIONAL[space]
     blocks = tuple(
-        _block(item, f"blocks[{i}]") for i, item in enumerate(_list(value["blocks"], "blocks"))
+        _block(item, f"blocks[{i}]", kind.windows)
+        for i, item in enumerate(_list(value["blocks"], "blocks"))
     )
-    return CnnArchitecture(
+    return kind(
         (shape[0], shape[1], shape[2]), value["classes"], dense, blocks, _pool(value["pool"])
     )

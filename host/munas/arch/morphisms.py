@@ -15,7 +15,6 @@ from random import Random
 from munas.arch.canonical import canonical
 from munas.arch.genome import (
     GLOBAL,
-    KERNELS,
     LAYER_TYPES,
     MAX_BLOCKS,
     MAX_DENSE,
@@ -65,10 +64,10 @@ Named = Iterator[tuple[str, Architecture]]
 
 
 def _enumerate(parent: Architecture, rng: Random, sampling: Sampling) -> Named:
-    sampler = Sampler(rng, sampling)
     if isinstance(parent, MlpArchitecture):
-        yield from _mlp(parent, sampler)
+        yield from _mlp(parent, Sampler(rng, sampling))
     elif isinstance(parent, CnnArchitecture):
+        sampler = Sampler(rng, sampling, parent.windows)
         yield from _blocks(parent, sampler)
         for index in range(len(parent.blocks)):
             yield from _block(parent, index, sampler)
@@ -141,9 +140,18 @@ def _layer(layer: Layer, sampler: Sampler) -> Iterator[tuple[str, Layer]]:
                 yield f"filters{step:+d}", replace(layer, filters=layer.filters + step)
     if layer.kernel is not None and layer.stride is not None:
         for step in (-2, 2):
-            if layer.kernel + step in KERNELS:
+            if layer.kernel + step in sampler.windows.kernels:
                 yield f"kernel{step:+d}", replace(layer, kernel=layer.kernel + step)
-        yield "toggle-stride", replace(layer, stride=3 - layer.stride)
+        yield from _stride(layer, sampler.windows.strides)
+
+
+def _stride(layer: Layer, strides: tuple[int, ...]) -> Iterator[tuple[str, Layer]]:
+    """To a neighbouring stride; of two strides it is the other one."""
+    assert layer.stride is not None
+    place = strides.index(layer.stride)
+    for neighbour in (*strides[max(0, place - 1) : place], *strides[place + 1 : place + 2]):
+        name = "toggle-stride" if len(strides) == 2 else f"stride-{neighbour}"
+        yield name, replace(layer, stride=neighbour)
 
 
 def _pooling(parent: CnnArchitecture, sampler: Sampler) -> Named:

@@ -112,8 +112,10 @@ class _Assembler:
         kh, kw = min(kernel, height), min(kernel, width)
         rows, columns = height - kh + 1, width - kw + 1
         stride = layer.stride or 1
-        if self.rules == "deployed" and (rows, columns) == (1, 1):
-            stride = 1  # a single position has no next one
+        if self.rules == "deployed":
+            # Steps that lead past the last position all stay at the first one.
+            while stride // 2 >= max(rows, columns):
+                stride //= 2
         out = (-(-rows // stride), -(-columns // stride))
         depthwise = layer.type == "dwconv"
         if depthwise or filters is None:

@@ -14,7 +14,7 @@ def command(
     classes: Annotated[int, typer.Option(min=2, help="Number of classes.")],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    space: Annotated[str, typer.Option(help="cnn or mlp.")] = "cnn",
+    space: Annotated[str, typer.Option(help="cnn, cnn1d or mlp.")] = "cnn",
     sampling: Annotated[str, typer.Option(help="paper, inclusive or extended.")] = "inclusive",
     json: JsonFlag = False,
 ) -> None:

@@ -41,7 +41,7 @@ class Data(Section):
 
 
 class SpaceSection(Section):
-    name: Literal["cnn", "mlp"] = "cnn"
+    name: Literal["cnn", "cnn1d", "mlp"] = "cnn"
     sampling: Literal["paper", "inclusive", "extended"] = "inclusive"
 
 
@@ -68,7 +68,7 @@ class Objective(Section):
 class SearchSection(Section):
     """The search algorithm. `lag` defaults to twice the number of workers."""
 
-    algorithm: Literal["aging-evolution", "random"] = "aging-evolution"
+    algorithm: Literal["aging-evolution", "random", "nsga2", "tpe"] = "aging-evolution"
     population: Positive = 100
     sample: Positive = 25
     rounds: Positive = 2000
@@ -80,6 +80,8 @@ class SearchSection(Section):
     def _plausible(self) -> Self:
         if self.sample > self.population:
             raise ValueError(f"sample ({self.sample}) cannot exceed population ({self.population})")
+        if self.algorithm == "nsga2" and self.population < 2:
+            raise ValueError("nsga2 needs a population of at least 2")
         return self
 
 

@@ -43,7 +43,7 @@ class SuiteModel(Section):
     architecture_seed: Count | None = None
     input: str | None = None
     classes: Annotated[int, Field(ge=2)] = 10
-    space: Literal["cnn", "mlp"] = "cnn"
+    space: Literal["cnn", "cnn1d", "mlp"] = "cnn"
     sampling: Literal["paper", "inclusive", "extended"] = "inclusive"
     budget: Budget = Budget()
 

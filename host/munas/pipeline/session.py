@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from munas.arch import require_fit
 from munas.boards.registry import find_board
 from munas.cost import Cost, cost
 from munas.errors import BadInputError, InfrastructureError
@@ -35,6 +36,8 @@ from munas.search import (
     Search,
     SearchSettings,
     cost_screen,
+    proposer_for,
+    require_algorithm,
     screened_values,
 )
 from munas.store import EventRow, Ledger, RunInfo
@@ -68,8 +71,10 @@ def start(
     from munas.train import load
 
     _check_bounds(experiment)
+    require_algorithm(experiment.search.algorithm)
     dataset = load(experiment.data)
     teacher_sha256 = _teacher_of(experiment, dataset)
+    require_fit(experiment.space.name, dataset.input_shape)
     workers = experiment.search.workers or default_workers()
     lag = experiment.search.lag or 2 * workers
     provider, choice = provider_for(experiment)
@@ -93,7 +98,7 @@ def start(
         "teacher_sha256": teacher_sha256,
         "input": list(dataset.input_shape),
         "classes": dataset.classes,
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        "versions": _versions(experiment),
     }
     _require_reachable(experiment, identity, provider)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +110,12 @@ def start(
         ledger.add_event(EventRow(kind="started"))
         notices = (dataset.notice,) if dataset.notice else ()
         return _go(ledger, experiment, _Latencies(provider, choice), observer, limits, notices)
+
+
+def _versions(experiment: Experiment) -> dict[str, str]:
+    """Of what the history and the results follow from."""
+    more = ("optuna",) if experiment.search.algorithm in ("nsga2", "tpe") else ()
+    return {name: importlib.metadata.version(name) for name in (*_VERSIONED, *more)}
 
 
 def new_ledger_path(name: str) -> Path:
@@ -172,6 +183,11 @@ def _check_bounds(experiment: Experiment) -> None:
             "Give at least one bound, such as error = 0.2, in [bounds].",
         )
     spares = experiment.latency.measure == "undecided"
+    if spares and experiment.search.algorithm in ("nsga2", "tpe"):
+        raise BadInputError(
+            f"The algorithm {experiment.search.algorithm} needs the latency of every candidate.",
+            'Set latency.measure = "all".',
+        )
     if spares and "arena_used_bytes" in experiment.bounds.given():
         raise BadInputError(
             "bounds.arena_used_bytes can only be checked by measuring every candidate.",
@@ -249,7 +265,7 @@ def _search(experiment: Experiment, identity: Any) -> Search:
         reduction=experiment.fidelity.reduction,
         sparsity=experiment.pruning.sparsity if experiment.pruning.enabled else None,
     )
-    return Search(settings)
+    return Search(settings, proposer=proposer_for(settings))
 
 
 def _screen_for(experiment: Experiment) -> ScreenFor:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from munas.arch import Architecture, Block, CnnArchitecture, Layer, Network, assemble
+from munas.arch import (
+    Architecture,
+    Block,
+    Cnn1dArchitecture,
+    CnnArchitecture,
+    Layer,
+    Network,
+    assemble,
+)
 from munas.errors import BadInputError
 from munas.report.facts import Facts, Record
 
@@ -133,7 +141,8 @@ def architecture(value: Record) -> list[str] | None:
         if parsed.pool is not None:
             kind = "Average" if parsed.pool.type == "avg" else "Max"
             size = parsed.pool.size
-            lines.append(f"{kind} pooling, " + ("global" if size == "global" else f"{size}×{size}"))
+            window = _window(size, parsed)
+            lines.append(f"{kind} pooling, " + ("global" if size == "global" else window))
     lines += [f"Dense, {units} units, ReLU" for units in parsed.dense]
     lines.append(f"Output, {parsed.logits} logit{'s' * (parsed.logits > 1)}")
     return lines
@@ -146,15 +155,19 @@ def _blocks(parsed: CnnArchitecture, network: Network) -> Iterator[str]:
         serial = serial if block.branch else index
         place = f", parallel to block {serial + 1}, joined by addition" if block.branch else ""
         height, width, channels = shapes[(index, len(block.layers) - 1)]
-        yield f"Block {index + 1}{place}: {_layers(block)} → {height}×{width}×{channels}"
+        yield f"Block {index + 1}{place}: {_layers(block, parsed)} → {height}×{width}×{channels}"
 
 
-def _layers(block: Block) -> str:
-    return "; ".join(_layer(layer) for layer in block.layers)
+def _window(size: object, parsed: CnnArchitecture) -> str:
+    return f"{size}×1" if isinstance(parsed, Cnn1dArchitecture) else f"{size}×{size}"
 
 
-def _layer(layer: Layer) -> str:
-    kernel = f"{layer.kernel}×{layer.kernel}"
+def _layers(block: Block, parsed: CnnArchitecture) -> str:
+    return "; ".join(_layer(layer, parsed) for layer in block.layers)
+
+
+def _layer(layer: Layer, parsed: CnnArchitecture) -> str:
+    kernel = _window(layer.kernel, parsed)
     name = {
         "conv": f"conv {kernel}",
         "conv1x1": "conv 1×1",
@@ -163,7 +176,7 @@ def _layer(layer: Layer) -> str:
     parts = [name]
     if layer.filters is not None:
         parts.append(f"{layer.filters} filter{'s' * (layer.filters > 1)}")
-    if layer.stride == 2:
-        parts.append("stride 2")
+    if layer.stride is not None and layer.stride > 1:
+        parts.append(f"stride {layer.stride}")
     parts += [word for word, on in (("batch norm", layer.bn), ("ReLU", layer.relu)) if on]
-    return ("max-pool 2×2, " if layer.prepool else "") + ", ".join(parts)
+    return (f"max-pool {_window(2, parsed)}, " if layer.prepool else "") + ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Search behind ask and tell: aging evolution with a fixed lag, and random search.
+"""Search behind ask and tell: aging evolution with a fixed lag, random search, other proposers.
 
 Ask n follows from the results of asks 1 … n - lag alone, told in any order and counted in ask
 order. Each ask has a random stream of its own that follows from the seed and n. So the history
@@ -6,7 +6,8 @@ depends on seed, lag and results only: not on which worker was faster, and not o
 since telling the same results again brings a new Search to the same point.
 
 Aging evolution: Real et al. (2019) as the paper uses it: a population of the newest candidates, a
-tournament drawn with replacement, one morphism of the winner; the oldest leaves.
+tournament drawn with replacement, one morphism of the winner; the oldest leaves. Other algorithms
+are proposers: behind the first, random population they say where the next architectures come from.
 
 Where there are several rungs, an ask is a candidate that goes on to its next rung if there is one
 that deserves it, else a new candidate; tournaments take place within the highest rung that has as
@@ -15,6 +16,7 @@ many members as they draw. When all candidates were asked for, asks wait for wha
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
@@ -37,12 +39,16 @@ from munas.search.reach import OutOfReachError, descend
 from munas.search.rungs import in_order
 from munas.search.screen import Screen
 
-Algorithm = Literal["aging-evolution", "random"]
+Algorithm = Literal["aging-evolution", "random", "nsga2", "tpe"]
+# From the number of an ask and the results it may see, in the order of asking: what to try, first
+# proposal first.
+Proposer = Callable[[int, Sequence[Result]], Iterator[Architecture]]
 
 # Draws until one is new and within the screened bounds. Then random candidates begin at the nearest
 # miss and walk towards the bounds; of morphisms the nearest miss is taken.
 SAMPLE_DRAWS = 300
 MORPHISM_DRAWS = 60
+PROPOSAL_DRAWS = 60
 # By how much a child's sparsity differs from its parent's (standard deviation; the authors' code).
 SPARSITY_STEP = 0.05
 
@@ -74,10 +80,12 @@ class Search:
     `screen` gives an architecture's distance from the bounds that need no training (0 within). With
     it, an ask draws until it finds one within and not asked before; without it (as in the paper)
     the first draw is taken. What will be pruned is screened as if it were already, evenly.
+    `proposer` takes the place of tournaments and morphisms.
     """
 
     settings: SearchSettings
     screen: Screen | None = None
+    proposer: Proposer | None = None
     _asked: list[Candidate] = field(default_factory=list)
     _news: list[Candidate] = field(default_factory=list)
     _places: dict[tuple[int, int], int] = field(default_factory=dict)  # (id, rung) → ask
@@ -232,7 +240,8 @@ class Search:
     def _tournament(self, rng: Random, number: int) -> tuple[list[Result], dict[str, float]] | None:
         """Who takes part, and by which weights; null while the population is being filled."""
         settings = self.settings
-        if settings.algorithm == "random" or len(self._news) + 1 <= settings.population:
+        filled = len(self._news) >= settings.population
+        if settings.algorithm != "aging-evolution" or not filled:
             return None
         population = self._population(number - settings.lag)
         if not population:
@@ -255,9 +264,12 @@ class Search:
 
     def _draw(self, rng: Random, number: int, parent: Candidate | None) -> Candidate:
         draws = SAMPLE_DRAWS if parent is None else MORPHISM_DRAWS
+        proposals = self._proposals(number)
+        if proposals is not None:
+            draws = PROPOSAL_DRAWS
         nearest: tuple[float, Candidate] | None = None
         for _ in range(draws):
-            candidate = self._draw_one(rng, number, parent)
+            candidate = self._draw_one(rng, number, parent, proposals)
             if self.screen is None:
                 return candidate
             if _key(candidate) in self._seen:
@@ -269,8 +281,9 @@ class Search:
                 nearest = distance, candidate
         # All draws were duplicates: the space around the parent is used up, a repeat is honest.
         if nearest is None:
-            return self._draw_one(rng, number, parent)
-        return nearest[1] if parent is not None else self._walk(rng, nearest[1])
+            return self._draw_one(rng, number, parent, proposals)
+        drawn_at_random = parent is None and proposals is None
+        return self._walk(rng, nearest[1]) if drawn_at_random else nearest[1]
 
     def _walk(self, rng: Random, start: Candidate) -> Candidate:
         """From the nearest random architecture into the bounds, morphism by morphism."""
@@ -293,8 +306,26 @@ class Search:
         assert self.screen is not None
         return self.screen(expected(candidate))
 
-    def _draw_one(self, rng: Random, number: int, parent: Candidate | None) -> Candidate:
+    def _proposals(self, number: int) -> Iterator[Architecture] | None:
+        """What the proposer proposes; null without one and while the population is being filled."""
+        if self.proposer is None or number <= self.settings.population:
+            return None
+        usable = len(self._asked) + 1 - self.settings.lag
+        return self.proposer(number, self._results_at(0, usable))
+
+    def _draw_one(
+        self,
+        rng: Random,
+        number: int,
+        parent: Candidate | None,
+        proposals: Iterator[Architecture] | None,
+    ) -> Candidate:
         settings = self.settings
+        if proposals is not None:
+            architecture = canonical(next(proposals))
+            return Candidate(
+                number, architecture, sha256(architecture), sparsity=self._sparsity(rng)
+            )
         if parent is None:
             drawn = sample(
                 rng,
@@ -304,8 +335,9 @@ class Search:
                 sampling=settings.sampling,
             )
             architecture = canonical(drawn)
-            sparsity = rng.uniform(*settings.sparsity) if settings.sparsity else None
-            return Candidate(number, architecture, sha256(architecture), sparsity=sparsity)
+            return Candidate(
+                number, architecture, sha256(architecture), sparsity=self._sparsity(rng)
+            )
         morphism = random_morphism(parent.architecture, rng, settings.sampling)
         return Candidate(
             number,
@@ -316,6 +348,10 @@ class Search:
             self._child_sparsity(rng, parent),
             parent_rung=parent.rung,
         )
+
+    def _sparsity(self, rng: Random) -> float | None:
+        bounds = self.settings.sparsity
+        return None if bounds is None else rng.uniform(*bounds)
 
     def _child_sparsity(self, rng: Random, parent: Candidate) -> float | None:
         if self.settings.sparsity is None or parent.sparsity is None:
