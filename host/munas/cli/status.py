@@ -35,15 +35,20 @@ def _show_history(found: dict[str, Any]) -> None:
 
 
 def _show_search(found: dict[str, Any]) -> None:
-    from munas.cli.view import console, show_front
+    from munas.cli.view import console, finalist_lines, show_front
 
     counts = [f"{count} {name}" for name, count in found["counts"].items() if count]
     if found["measured"]:
         counts.append(f"{found['measured']} models measured")
     console.print(f"{_head(found)}, {found['done']} of {found['rounds']} rounds", soft_wrap=True)
     console.print(", ".join(counts) or "no candidates yet", soft_wrap=True)
+    if len(found["by_rung"]) > 1:
+        reached = ", ".join(f"{count} at rung {i}" for i, count in enumerate(found["by_rung"]))
+        console.print(f"Results: {reached}", soft_wrap=True)
     if found["done"]:
         show_front(found["front"], found["bounds"], found["mac_model"])
+    for line in finalist_lines(found["finalists"]):
+        console.print(line, soft_wrap=True)
     _show_how_to_go_on(found)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from munas.errors import BadInputError
 from munas.experiment import parse_experiment, parse_study
+from munas.pipeline.finalists import finalists_of
 from munas.pipeline.revise import current_source
 from munas.store import Ledger
 from munas.store.running import runner_of
@@ -84,9 +85,12 @@ def _state(ledger: Ledger, kind: Kind) -> str:
 
 def _of_search(ledger: Ledger) -> dict[str, Any]:
     experiment = parse_experiment(dict(ledger.run.experiment), str(ledger.path))
+    results, rungs = ledger.results(), range(len(experiment.rungs))
     return {
         "rounds": experiment.search.rounds,
-        "done": len(ledger.results()),
+        "done": len({row.candidate_id for row in results}),
+        "by_rung": [sum(row.rung == rung for row in results) for rung in rungs],
+        "finalists": [each.as_dict() for each in finalists_of(ledger.finals())],
         "counts": ledger.status_counts(),
         "latency_source": current_source(ledger).source.value,
         "bounds": experiment.bounds.given(),

@@ -5,7 +5,6 @@ Everything that the command line does with a search goes through `start` and `re
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import logging
 import os
@@ -17,7 +16,6 @@ from typing import Any
 
 from munas.arch import require_fit
 from munas.boards.registry import find_board
-from munas.cost import Cost, cost
 from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment, parse_experiment
 from munas.experiment.schema import OnBoardLoss
@@ -26,19 +24,19 @@ from munas.pipeline.events import Observer, RunStart
 from munas.pipeline.executor import Executor, LocalExecutor
 from munas.pipeline.finalists import finalists_of
 from munas.pipeline.progress import require_search
-from munas.pipeline.revise import ScreenFor, current_source
+from munas.pipeline.revise import current_source
 from munas.pipeline.run import NextSource, SearchRun
+from munas.pipeline.setup import (
+    check_bounds,
+    refuse_latency_bound,
+    require_reachable,
+    screen_of,
+    search_of,
+    teacher_of,
+)
 from munas.pipeline.sources import EngineName, mac_model_of, provider_for
 from munas.search import (
-    Objective,
-    OutOfReachError,
-    Screen,
-    Search,
-    SearchSettings,
-    cost_screen,
-    proposer_for,
     require_algorithm,
-    screened_values,
 )
 from munas.store import EventRow, Ledger, RunInfo
 from munas.units import LatencySource
@@ -70,16 +68,16 @@ def start(
     """
     from munas.train import load
 
-    _check_bounds(experiment)
+    check_bounds(experiment)
     require_algorithm(experiment.search.algorithm)
     dataset = load(experiment.data)
-    teacher_sha256 = _teacher_of(experiment, dataset)
+    teacher_sha256 = teacher_of(experiment, dataset)
     require_fit(experiment.space.name, dataset.input_shape)
     workers = experiment.search.workers or default_workers()
     lag = experiment.search.lag or 2 * workers
     provider, choice = provider_for(experiment)
     if isinstance(provider, MacProvider) and provider.model is None:
-        _refuse_latency_bound(experiment, choice)
+        refuse_latency_bound(experiment, choice)
     estimate = mac_model_of(find_board(experiment.latency.board))
     identity = {
         "seed": experiment.search.seed,
@@ -100,7 +98,7 @@ def start(
         "classes": dataset.classes,
         "versions": _versions(experiment),
     }
-    _require_reachable(experiment, identity, provider)
+    require_reachable(experiment, identity, provider)
     path.parent.mkdir(parents=True, exist_ok=True)
     run = RunInfo(
         name=experiment.name, experiment=experiment.as_dict(), identity=identity, command=command
@@ -176,121 +174,6 @@ def require_one_clock(identity: Mapping[str, Any], experiment: Experiment, path:
         )
 
 
-def _check_bounds(experiment: Experiment) -> None:
-    if not experiment.bounds.given():
-        raise BadInputError(
-            f"The experiment {experiment.name} bounds nothing.",
-            "Give at least one bound, such as error = 0.2, in [bounds].",
-        )
-    spares = experiment.latency.measure == "undecided"
-    if spares and experiment.search.algorithm in ("nsga2", "tpe"):
-        raise BadInputError(
-            f"The algorithm {experiment.search.algorithm} needs the latency of every candidate.",
-            'Set latency.measure = "all".',
-        )
-    if spares and "arena_used_bytes" in experiment.bounds.given():
-        raise BadInputError(
-            "bounds.arena_used_bytes can only be checked by measuring every candidate.",
-            'Set latency.measure = "all", or bound peak_memory_bytes instead.',
-        )
-
-
-def _teacher_of(experiment: Experiment, dataset: Any) -> str | None:
-    """The hash of the teacher's file; null without one. Raises BadInputError if it does not fit."""
-    if experiment.distillation.teacher is None:
-        return None
-    from munas.train.teacher import load_teacher
-
-    path = Path(experiment.distillation.teacher).expanduser()
-    load_teacher(path, dataset)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _require_reachable(
-    experiment: Experiment, identity: Mapping[str, Any], provider: LatencyProvider
-) -> None:
-    """Raise BadInputError where no architecture within the bounds is found, before any ledger is.
-
-    It says after how many tries, and which bounds the nearest architecture breaks by how much.
-    """
-    search = _search(experiment, identity)
-    search.screen = _screen_for(experiment)(provider)
-    try:
-        search.ask()
-    except OutOfReachError as none:
-        bounds = experiment.bounds.given()
-        values = _screened(cost(none.deployed), provider)
-        broken = sorted(
-            ((values[name] / bound, name) for name, bound in bounds.items() if name in values),
-            reverse=True,
-        )
-        lines = [
-            f"  {name} = {bounds[name]:,g}: the nearest has {values[name]:,g} "
-            f"({ratio:.2f} times as much)"
-            for ratio, name in broken
-            if ratio > 1
-        ]
-        raise BadInputError(
-            f"No architecture within the bounds of {experiment.name} was found in "
-            f"{none.tries:,} tries. What binds:\n" + "\n".join(lines),
-            "Widen these bounds, or take smaller inputs.",
-        ) from None
-
-
-def _refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:
-    """MACs alone give no microseconds, so a bound on them could not be checked."""
-    if "latency_us" in experiment.bounds.given():
-        raise BadInputError(
-            f"bounds.latency_us cannot be checked: {choice.reason}, and {choice.board} has no "
-            "constants that turn MACs into microseconds.",
-            "Bound macs instead, or attach the board.",
-        )
-
-
-def _search(experiment: Experiment, identity: Any) -> Search:
-    section = experiment.search
-    settings = SearchSettings(
-        input=tuple(identity["input"]),
-        classes=identity["classes"],
-        objective=Objective(experiment.bounds.given(), experiment.objective.kind),
-        space=experiment.space.name,
-        sampling=experiment.space.sampling,
-        algorithm=section.algorithm,
-        population=section.population,
-        sample=section.sample,
-        rounds=section.rounds,
-        seed=identity["seed"],
-        lag=identity["lag"],
-        rungs=len(experiment.rungs),
-        reduction=experiment.fidelity.reduction,
-        sparsity=experiment.pruning.sparsity if experiment.pruning.enabled else None,
-    )
-    return Search(settings, proposer=proposer_for(settings))
-
-
-def _screen_for(experiment: Experiment) -> ScreenFor:
-    """The search's screen under a provider; the paper's objective has soft bounds and no screen."""
-    bounds = experiment.bounds.given()
-
-    def screen_for(provider: LatencyProvider | None) -> Screen | None:
-        if experiment.objective.kind == "chebyshev":
-            return None
-
-        return cost_screen(bounds, lambda costs: _derived(costs, provider))
-
-    return screen_for
-
-
-def _derived(costs: Cost, provider: LatencyProvider | None) -> dict[str, float]:
-    """The latency, where it follows from the costs alone."""
-    latency_us = None if provider is None else provider.screened_us(costs)
-    return {} if latency_us is None else {"latency_us": latency_us}
-
-
-def _screened(costs: Cost, provider: LatencyProvider) -> dict[str, float]:
-    return screened_values(costs) | _derived(costs, provider)
-
-
 @dataclass(frozen=True)
 class _Latencies:
     """A run's provider; `lost` says why it is not the one that the run had before."""
@@ -309,7 +192,7 @@ def _next_source(experiment: Experiment, engine: EngineName | None) -> NextSourc
         try:
             provider, choice = provider_for(experiment, engine=engine, after=lost)
             if isinstance(provider, MacProvider) and provider.model is None:
-                _refuse_latency_bound(experiment, choice)
+                refuse_latency_bound(experiment, choice)
         except (InfrastructureError, BadInputError) as error:
             log.warning("No source takes the place of %s: %s", lost, error.what)
             return None
@@ -350,7 +233,7 @@ def _go(
     notices: tuple[str, ...],
 ) -> dict[str, Any]:
     identity = ledger.run.identity
-    search = _search(experiment, identity)
+    search = search_of(experiment, identity)
     observer.started(
         RunStart(
             name=experiment.name,
@@ -377,7 +260,7 @@ def _go(
             executor,
             latencies.provider,
             observer,
-            screen_for=_screen_for(experiment),
+            screen_for=screen_of(experiment),
             max_candidates=limits.max_candidates,
             next_source=_next_source(experiment, identity["engine"]),
             lost=latencies.lost,
