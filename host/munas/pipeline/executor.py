@@ -1,33 +1,32 @@
 """Executors: where training and conversion run.
 
-`Executor` is the contract; `LocalExecutor` runs tasks in worker processes on this machine. A worker
-is replaced after a number of candidates or when it has grown too large, because TensorFlow leaks
-memory in long-lived processes; one that dies is replaced, its task is run once more, and then fails
-as a `worker` fault.
+`Executor` is the contract; `LocalExecutor` runs tasks in worker processes on this machine
+(`munas.pipeline.ray_executor` has them run on many). A worker that dies is replaced, its task is
+run once more, and then fails as a `worker` fault.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from munas.errors import WorkerError
-from munas.pipeline.tasks import Answer
-from munas.pipes import read_message, write_message
+from munas.pipeline.process import (
+    RSS_LIMIT_BYTES,
+    TASKS_PER_WORKER,
+    WorkerProcess,
+    own_log_folder,
+    remove_silent_logs,
+)
+from munas.pipeline.tasks import Answer, Progress
 
-Progress = Callable[[dict[str, Any]], None]
+# A task that costs this many workers their life is given up.
+DEATHS = 2
 
 
 class Executor(Protocol):
@@ -50,12 +49,19 @@ class Executor(Protocol):
 
 
 @dataclass
-class _Job:
+class Job:
+    """A task on its way; `deaths` counts the workers that it has cost."""
+
     task: dict[str, Any]
     blobs: dict[str, bytes]
     progress: Progress | None
     future: Future[Answer]
-    tries: int = 0
+    deaths: int = 0
+
+
+def closing() -> WorkerError:
+    """What the futures of a closed executor raise."""
+    return WorkerError("The search is being closed.")
 
 
 class LocalExecutor:
@@ -72,17 +78,17 @@ class LocalExecutor:
         settings: dict[str, Any],
         workers: int,
         *,
-        tasks_per_worker: int = 20,
-        rss_limit_bytes: int = 3 * 1024**3,
+        tasks_per_worker: int = TASKS_PER_WORKER,
+        rss_limit_bytes: int = RSS_LIMIT_BYTES,
         log_folder: Path | None = None,
     ) -> None:
         self.workers = workers
         self.settings = settings
         self.tasks_per_worker = tasks_per_worker
         self.rss_limit_bytes = rss_limit_bytes
-        self.log_folder = log_folder or _own_log_folder()
+        self.log_folder = log_folder or own_log_folder()
         self._folder_is_ours = log_folder is None
-        self._jobs: queue.Queue[_Job | None] = queue.Queue()
+        self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._closing = threading.Event()
         self._slots = [_Slot(self, number) for number in range(workers)]
         for slot in self._slots:
@@ -95,39 +101,18 @@ class LocalExecutor:
         progress: Progress | None = None,
     ) -> Future[Answer]:
         future: Future[Answer] = Future()
-        self._jobs.put(_Job(task, blobs or {}, progress, future))
+        self._jobs.put(Job(task, blobs or {}, progress, future))
         return future
 
     def close(self) -> None:
         self._closing.set()
         for slot in self._slots:
             self._jobs.put(None)
-            slot.kill()
+            slot.worker.kill()
         for slot in self._slots:
             slot.join(timeout=5)
-        logs = self.log_folder.glob("*")
-        if self._folder_is_ours and not any(log.stat().st_size for log in logs):
-            shutil.rmtree(self.log_folder, ignore_errors=True)
-
-
-_LOGS = "munas-workers-"
-_KEPT_S = 7 * 24 * 3600.0
-
-
-def _own_log_folder() -> Path:
-    """A new folder that names this process; those that dead processes left behind are removed.
-
-    Logs that say something are kept for a week: a fault has named them.
-    """
-    for left in Path(tempfile.gettempdir()).glob(f"{_LOGS}*-*"):
-        pid = left.name.removeprefix(_LOGS).split("-")[0]
-        if not pid.isdecimal() or Path("/proc", pid).exists():
-            continue
-        with contextlib.suppress(OSError):  # another one sweeps too, or it is another person's
-            logged = any(log.stat().st_size for log in left.iterdir())
-            if not logged or time.time() - left.stat().st_mtime > _KEPT_S:
-                shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_LOGS}{os.getpid()}-"))
+        if self._folder_is_ours:
+            remove_silent_logs(self.log_folder)
 
 
 class _Slot(threading.Thread):
@@ -136,9 +121,16 @@ class _Slot(threading.Thread):
     def __init__(self, executor: LocalExecutor, number: int) -> None:
         super().__init__(daemon=True, name=f"munas-worker-{number}")
         self.executor = executor
-        self.log = executor.log_folder / f"worker-{number}.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.done = 0
+        self.worker = WorkerProcess(
+            executor.settings,
+            executor.log_folder / f"worker-{number}.log",
+            tasks_per_worker=executor.tasks_per_worker,
+            rss_limit_bytes=executor.rss_limit_bytes,
+        )
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self.worker.process
 
     def run(self) -> None:
         while (job := self.executor._jobs.get()) is not None:
@@ -146,71 +138,22 @@ class _Slot(threading.Thread):
                 continue
             while not job.future.done():
                 self._try(job)
-        self.kill()
+        self.worker.kill()
 
-    def _try(self, job: _Job) -> None:
-        job.tries += 1
+    def _try(self, job: Job) -> None:
         try:
-            answer = self._ask(job)
+            answer = self.worker.ask(job.task, job.blobs, job.progress)
         except (OSError, WorkerError) as error:
-            code = self.kill()
+            job.deaths += 1
+            code = self.worker.kill()
             if self.executor._closing.is_set():
-                job.future.set_exception(WorkerError("The search is being closed."))
-            elif job.tries >= 2:
+                job.future.set_exception(closing())
+            elif job.deaths >= DEATHS:
                 job.future.set_exception(
                     WorkerError(
                         f"A training worker died twice on the same task (exit {code}): {error}",
-                        f"Its log is {self.log}. Out of memory? Try fewer workers.",
+                        f"Its log is {self.worker.log}. Out of memory? Try fewer workers.",
                     )
                 )
             return
-        self.done += 1
-        if (
-            self.done >= self.executor.tasks_per_worker
-            or answer[0].pop("rss_bytes", 0) > self.executor.rss_limit_bytes
-        ):
-            self.kill()
         job.future.set_result(answer)
-
-    def _ask(self, job: _Job) -> Answer:
-        process = self.process or self._start()
-        assert process.stdin is not None and process.stdout is not None
-        write_message(process.stdin, job.task, job.blobs)
-        while True:
-            message = read_message(process.stdout)
-            if message is None:
-                raise WorkerError("it ended without an answer")
-            header, blobs = message
-            kind = header.pop("kind")
-            if kind == "answer":
-                return header, blobs
-            if kind == "progress" and job.progress:
-                job.progress(header)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "munas.pipeline.worker", str(self.log)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-        self.done = 0
-        assert self.process.stdin is not None
-        write_message(self.process.stdin, self.executor.settings)
-        return self.process
-
-    def kill(self) -> int | None:
-        """End the worker process, if there is one; its exit code."""
-        process, self.process = self.process, None
-        if process is None:
-            return None
-        with contextlib.suppress(OSError):
-            process.kill()
-        code = process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                if stream:
-                    stream.close()
-        return code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,13 @@ class Tasks:
 
     def dataset(self) -> Any:
         from munas.train import load
+        from munas.train.datasets.packed import unpack_dataset
 
         if self._dataset is None:
-            self._dataset = load(self.data)
+            packed = self.settings.get("dataset_file")
+            self._dataset = (
+                load(self.data) if packed is None else unpack_dataset(Path(packed).read_bytes())
+            )
             expected = self.settings.get("dataset_sha256")
             if expected and self._dataset.sha256 != expected:
                 raise InfrastructureError(

@@ -37,8 +37,8 @@ from munas.latency.predict.build import LEAST
 from munas.latency.predict.choice import extrapolating_share, next_batch
 from munas.latency.predict.examples import Pair, example_of
 from munas.latency.predict.features import features_of
-from munas.pipeline.executor import Executor, Progress
-from munas.pipeline.tasks import Answer, convert_task
+from munas.pipeline.executor import Executor
+from munas.pipeline.tasks import Answer, Progress, convert_task
 from munas.search import Candidate
 from munas.stats import TOO_FEW
 from munas.store import Ledger
