@@ -103,7 +103,14 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = munas(*TINY, "--ledger", str(path), "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert set(found) == {"ledger", "candidates", "front", "wall_s", "time_by_stage_s"}
+    assert set(found) == {
+        "ledger",
+        "candidates",
+        "front",
+        "wall_s",
+        "time_by_stage_s",
+        "executor",
+    }
     assert found["candidates"] == 3 and found["front"]
     assert {"train", "convert", "screen", "overhead"} <= set(found["time_by_stage_s"])
     assert not re.search(r"tensorflow|cuda|WARNING: All log|oneDNN", done.stderr, re.IGNORECASE)

@@ -23,6 +23,14 @@ OnBoardLossOption = Annotated[
     Literal["pause", "rescore"] | None,
     typer.Option(help="A board lost in mid-run: pause, or score all anew by the next source."),
 ]
+ExecutorOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option(help="Train on this machine, or on the nodes of a Ray cluster."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help="The Ray cluster: auto, HOST:PORT or ray://HOST:PORT. None: one of its own."),
+]
 LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger of a run.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import JsonFlag, OnBoardLossOption
+from munas.cli.inputs import AddressOption, ExecutorOption, JsonFlag, OnBoardLossOption
 
 
 def command(
@@ -24,7 +24,9 @@ def command(
     max_epochs: Annotated[
         int | None, typer.Option(min=1, help="Train for at most this many epochs.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Training processes.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Candidates at a time.")] = None,
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
@@ -38,6 +40,7 @@ def command(
 
     from munas.cli.view import run_shown
     from munas.experiment import find_experiment, load_experiment
+    from munas.pipeline.place import Place
     from munas.pipeline.session import Limits, new_ledger_path, start
 
     path = find_experiment(experiment)
@@ -54,9 +57,10 @@ def command(
     if max_epochs is not None:
         loaded = loaded.capped(max_epochs)
     target = ledger or new_ledger_path(loaded.name)
+    place = Place(executor, address)
     typed = shlex.join(["munas", *sys.argv[1:]])
     run_shown(
-        lambda observer: start(loaded, target, observer, typed, Limits(max_candidates)),
+        lambda observer: start(loaded, target, observer, typed, Limits(max_candidates), place),
         target,
         json,
     )

@@ -44,6 +44,7 @@ EXTRAS = {
     "emulator": (("unicorn", "capstone", "numba"), "the emulated boards"),
     "aot": (("bakenn",), "the ahead-of-time engine"),
     "baselines": (("optuna",), "the search algorithms nsga2 and tpe"),
+    "ray": (("ray",), "searches on many machines"),
 }
 TOOLS = (
     ("arm-none-eabi-gcc", "building firmware", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),

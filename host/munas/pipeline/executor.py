@@ -50,13 +50,18 @@ class Executor(Protocol):
 
 @dataclass
 class Job:
-    """A task on its way; `deaths` counts the workers that it has cost."""
+    """A task on its way; `deaths` and `losses` count the workers and nodes that went meanwhile."""
 
     task: dict[str, Any]
     blobs: dict[str, bytes]
     progress: Progress | None
     future: Future[Answer]
     deaths: int = 0
+    losses: int = 0
+
+    def claim(self) -> bool:
+        """Whether it is to be run: one that is run again is running already."""
+        return self.future.running() or self.future.set_running_or_notify_cancel()
 
 
 def closing() -> WorkerError:
@@ -134,7 +139,7 @@ class _Slot(threading.Thread):
 
     def run(self) -> None:
         while (job := self.executor._jobs.get()) is not None:
-            if not job.future.set_running_or_notify_cancel():
+            if not job.claim():
                 continue
             while not job.future.done():
                 self._try(job)

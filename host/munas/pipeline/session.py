@@ -21,8 +21,9 @@ from munas.experiment import Experiment, parse_experiment
 from munas.experiment.schema import OnBoardLoss
 from munas.latency import Choice, LatencyProvider, MacProvider
 from munas.pipeline.events import Observer, RunStart
-from munas.pipeline.executor import Executor, LocalExecutor
+from munas.pipeline.executor import Executor
 from munas.pipeline.finalists import finalists_of
+from munas.pipeline.place import HERE, OpenPlace, Place, opened
 from munas.pipeline.progress import require_search
 from munas.pipeline.revise import current_source
 from munas.pipeline.run import NextSource, SearchRun
@@ -59,23 +60,41 @@ def default_workers() -> int:
 
 
 def start(
-    experiment: Experiment, path: Path, observer: Observer, command: str, limits: Limits
+    experiment: Experiment,
+    path: Path,
+    observer: Observer,
+    command: str,
+    limits: Limits,
+    place: Place = HERE,
 ) -> dict[str, Any]:
     """Run a new search whose ledger is made at `path`; the summary of interfaces.
 
     Raises MunasErrors; a KeyboardInterrupt passes through after the workers are gone, and the
     ledger can then be resumed.
     """
-    from munas.train import load
-
     check_bounds(experiment)
     require_algorithm(experiment.search.algorithm)
+    workers = experiment.search.workers or default_workers()
+    with opened(place, workers) as at:
+        return _start(experiment, path, observer, command, limits, workers, at)
+
+
+def _start(
+    experiment: Experiment,
+    path: Path,
+    observer: Observer,
+    command: str,
+    limits: Limits,
+    workers: int,
+    at: OpenPlace,
+) -> dict[str, Any]:
+    from munas.train import load
+
     dataset = load(experiment.data)
     teacher_sha256 = teacher_of(experiment, dataset)
     require_fit(experiment.space.name, dataset.input_shape)
-    workers = experiment.search.workers or default_workers()
     lag = experiment.search.lag or 2 * workers
-    provider, choice = provider_for(experiment)
+    provider, choice = provider_for(experiment, elsewhere=at.boards)
     if isinstance(provider, MacProvider) and provider.model is None:
         refuse_latency_bound(experiment, choice)
     estimate = mac_model_of(find_board(experiment.latency.board))
@@ -83,6 +102,7 @@ def start(
         "seed": experiment.search.seed,
         "workers": workers,
         "lag": lag,
+        "executor": at.executor,
         "latency_source": choice.source.value,
         "latency_reason": choice.reason,
         "board": choice.board,
@@ -107,7 +127,8 @@ def start(
         ledger.hold()
         ledger.add_event(EventRow(kind="started"))
         notices = (dataset.notice,) if dataset.notice else ()
-        return _go(ledger, experiment, _Latencies(provider, choice), observer, limits, notices)
+        latencies = _Latencies(provider, choice)
+        return _go(ledger, experiment, latencies, observer, limits, notices, at)
 
 
 def _versions(experiment: Experiment) -> dict[str, str]:
@@ -128,11 +149,16 @@ def new_ledger_path(name: str) -> Path:
 
 
 def resume(
-    path: Path, observer: Observer, limits: Limits, on_board_loss: OnBoardLoss | None = None
+    path: Path,
+    observer: Observer,
+    limits: Limits,
+    on_board_loss: OnBoardLoss | None = None,
+    place: Place = HERE,
 ) -> dict[str, Any]:
     """Go on with the search of a ledger; done when it is done already.
 
-    `on_board_loss` takes the place of what the experiment says.
+    `on_board_loss` takes the place of what the experiment says. `place` need not be the one that
+    the search began at.
     """
     with Ledger.open(path) as ledger:
         require_search(ledger)
@@ -151,9 +177,10 @@ def resume(
         if on_board_loss is not None:
             latency = experiment.latency.model_copy(update={"on_board_loss": on_board_loss})
             experiment = experiment.model_copy(update={"latency": latency})
-        latencies = _latencies_again(ledger, experiment)
-        ledger.add_event(EventRow(kind="resumed"))
-        return _go(ledger, experiment, latencies, observer, limits, notices)
+        with opened(place, identity["workers"]) as at:
+            latencies = _latencies_again(ledger, experiment, at)
+            ledger.add_event(EventRow(kind="resumed", detail={"executor": at.executor}))
+            return _go(ledger, experiment, latencies, observer, limits, notices, at)
 
 
 def require_one_clock(identity: Mapping[str, Any], experiment: Experiment, path: Path) -> None:
@@ -183,14 +210,16 @@ class _Latencies:
     lost: str | None = None
 
 
-def _next_source(experiment: Experiment, engine: EngineName | None) -> NextSource:
+def _next_source(experiment: Experiment, engine: EngineName | None, at: OpenPlace) -> NextSource:
     """What takes the place of a lost source, where the experiment says so and there is one."""
 
     def following(lost: LatencySource) -> tuple[LatencyProvider, Choice] | None:
         if experiment.latency.on_board_loss == "pause":
             return None
         try:
-            provider, choice = provider_for(experiment, engine=engine, after=lost)
+            provider, choice = provider_for(
+                experiment, engine=engine, after=lost, elsewhere=at.boards
+            )
             if isinstance(provider, MacProvider) and provider.model is None:
                 refuse_latency_bound(experiment, choice)
         except (InfrastructureError, BadInputError) as error:
@@ -201,19 +230,23 @@ def _next_source(experiment: Experiment, engine: EngineName | None) -> NextSourc
     return following
 
 
-def _latencies_again(ledger: Ledger, experiment: Experiment) -> _Latencies:
+def _latencies_again(ledger: Ledger, experiment: Experiment, at: OpenPlace) -> _Latencies:
     """The source that the run has, or the next one where it is gone and may be replaced."""
     now = current_source(ledger)
     engine = ledger.run.identity["engine"]
     try:
         provider, choice = provider_for(
-            experiment, source=now.source, engine=engine, predictor=now.predictor_sha256
+            experiment,
+            source=now.source,
+            engine=engine,
+            predictor=now.predictor_sha256,
+            elsewhere=at.boards,
         )
         if choice.source is LatencySource.MAC:  # what was not at hand then may be now
             choice = replace(choice, reason=now.reason)
         return _Latencies(provider, choice)
     except InfrastructureError as lost:
-        following = _next_source(experiment, engine)(now.source)
+        following = _next_source(experiment, engine, at)(now.source)
         if following is None:
             if experiment.latency.on_board_loss == "pause":
                 lost.mend += (
@@ -231,6 +264,7 @@ def _go(
     observer: Observer,
     limits: Limits,
     notices: tuple[str, ...],
+    at: OpenPlace,
 ) -> dict[str, Any]:
     identity = ledger.run.identity
     search = search_of(experiment, identity)
@@ -250,7 +284,7 @@ def _go(
             notices=notices,
         )
     )
-    executor = _executor(experiment, identity)
+    executor = _executor(experiment, identity, at)
     run = None
     try:
         run = SearchRun(
@@ -262,7 +296,7 @@ def _go(
             observer,
             screen_for=screen_of(experiment),
             max_candidates=limits.max_candidates,
-            next_source=_next_source(experiment, identity["engine"]),
+            next_source=_next_source(experiment, identity["engine"], at),
             lost=latencies.lost,
             reason=latencies.choice.reason,
         )
@@ -273,17 +307,18 @@ def _go(
     finally:
         executor.close()
         (run.provider if run else latencies.provider).close()
-    return summary(ledger, run.times.wall_s, run.times.overhead_s)
+    found = summary(ledger, run.times.wall_s, run.times.overhead_s)
+    return found | {"executor": at.executor}
 
 
-def _executor(experiment: Experiment, identity: Any) -> Executor:
+def _executor(experiment: Experiment, identity: Any, at: OpenPlace) -> Executor:
     named = experiment.data.model_copy(update={"name": identity["dataset"], "fallback": None})
     settings = {
         "data": named.model_dump(mode="json"),
         "dataset_sha256": identity["dataset_sha256"],
         "distillation": experiment.distillation.model_dump(mode="json"),
     }
-    return LocalExecutor(settings, identity["workers"])
+    return at.start(settings, identity["workers"])
 
 
 def summary(ledger: Ledger, wall_s: float, overhead_s: float) -> dict[str, Any]:

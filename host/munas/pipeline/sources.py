@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from munas.boards.discovery import attached_unit
 from munas.boards.registry import find_board
 from munas.boards.types import BoardType
-from munas.errors import InfrastructureError, MunasError
+from munas.errors import InfrastructureError, MunasError, UnreachableError
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, MacModel, MacProvider, choose
 from munas.latency.measurement import StandIn
@@ -18,12 +18,32 @@ from munas.pipeline.doctor import absent_packages
 from munas.units import MEASURED, LatencySource
 
 if TYPE_CHECKING:
-    from munas.latency.measured import MeasuredProvider
     from munas.latency.predict import Predictor
 
 log = logging.getLogger(__name__)
 
 EngineName = Literal["tflm", "aot"]
+
+
+class RemoteProvider(LatencyProvider, Protocol):
+    """Readings taken on another machine, with its engine; `reason` says why with that one."""
+
+    reason: str
+
+
+class Elsewhere(Protocol):
+    """Boards that other machines hold."""
+
+    def offers(self, board: str) -> str | None:
+        """In words which machine holds a board of this type, if any does."""
+
+    def provider(
+        self, board: str, source: LatencySource, engine: str | None, stands_for: StandIn | None
+    ) -> RemoteProvider:
+        """Readings of that board; raises MunasErrors where it cannot be had after all."""
+
+    def how_to_offer(self, board: str) -> str:
+        """What to do where none holds it."""
 
 
 class _ThisMachine:
@@ -39,14 +59,23 @@ class _ThisMachine:
         predictor: str | None = None,
         *,
         asked: bool = False,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._engine = engine
         self._predictor = predictor
         self._asked = asked
 
     def attached(self, board: str) -> str | None:
         found = find_board(board)
-        return None if found.emulated else attached_unit(found)
+        return None if found.emulated else attached_unit(found) or self.offered(board)
+
+    def offered(self, board: str) -> str | None:
+        """Which other machine measures on this board, in words; null where this one does."""
+        found = find_board(board)
+        if self._elsewhere is None or (not found.emulated and attached_unit(found)):
+            return None
+        return self._elsewhere.offers(board)
 
     def predictor(self, board: str, trained_on: LatencySource) -> str | None:
         from munas.latency.predict import provenance
@@ -85,6 +114,9 @@ class _ThisMachine:
         name = board if found.emulated else found.twin
         if name is None:
             return None, f"{board} has no emulated twin"
+        if where := self.offered(name):
+            stands = "" if found.emulated else f"{_standing(name, found)}; "
+            return name, f"{stands}{name} is on {where}"
         if absent_packages("emulator"):
             return None, f"{name} needs pip install 'munas[emulator]'"
         if shutil.which("arm-none-eabi-gcc") is None:
@@ -108,11 +140,13 @@ def provider_for(
     engine: EngineName | None = None,
     after: LatencySource | None = None,
     predictor: str | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[LatencyProvider, Choice]:
     """The provider of a run's latencies and why it was chosen.
 
     A run that goes on names the `source`, the `engine` and the hash of the `predictor` that it
-    began with, or the source `after` which the next one is wanted because it was lost. Raises
+    began with, or the source `after` which the next one is wanted because it was lost. Boards
+    `elsewhere` count as attached where this machine has none of the type. Raises
     BadInputError for a board that does not exist, InfrastructureError where the source that was
     asked for is not at hand.
     """
@@ -120,35 +154,53 @@ def provider_for(
     board = find_board(section.board)
     wanted = engine or section.engine
     asked = section.source == "predicted" or predictor is not None
-    here = _ThisMachine(wanted, predictor, asked=asked)
+    here = _ThisMachine(wanted, predictor, asked=asked, elsewhere=elsewhere)
     if predictor is not None:
         _require_predictor(here, section.board, predictor)
-    choice = _with_target(
-        choose(section.source, section.board, here, only=source, after=after, engine=wanted),
-        board,
-    )
+    try:
+        choice = choose(section.source, board.name, here, only=source, after=after, engine=wanted)
+    except InfrastructureError as error:
+        if elsewhere is not None:
+            error.mend += f"\n{elsewhere.how_to_offer(board.name)}"
+        raise
+    choice = _with_target(choice, board)
     if choice.trained_on is not None:
         return _predicting(here, choice)
     if choice.source in MEASURED:
-        from munas.latency.engine import choose_engine
-        from munas.latency.measured import MeasuredProvider
-
         try:
-            chosen = choose_engine(find_board(choice.board), wanted or "auto")
+            provider, why = _measuring(
+                choice, wanted, elsewhere if here.offered(choice.board) else None
+            )
+        except UnreachableError:
+            raise
         except MunasError as error:
             if section.source != "auto" or source is not None or wanted is not None:
                 raise
             reason = f"{choice.board} has no engine: {error.what}"
             choice = Choice(LatencySource.MAC, section.board, reason)
         else:
-            reason = f"{choice.reason}; engine {chosen.name}: {chosen.reason}"
+            reason = f"{choice.reason}; engine {provider.engine}: {why}"
             choice = replace(choice, reason=reason)
-            provider = MeasuredProvider(choice.board, choice.source, chosen, choice.stands_for)
             goes_on = source is not None
             if section.measure == "undecided" and not (goes_on and predictor is None):
                 return _sparing(experiment, provider, choice, predictor, board.clock_hz)
             return provider, choice
     return MacProvider(board=section.board, model=mac_model_of(board)), choice
+
+
+def _measuring(
+    choice: Choice, engine: EngineName | None, elsewhere: Elsewhere | None
+) -> tuple[LatencyProvider, str]:
+    """What measures on the board of the choice, here or elsewhere, and why with its engine."""
+    from munas.latency.engine import choose_engine
+    from munas.latency.measured import MeasuredProvider
+
+    if elsewhere is not None:
+        there = elsewhere.provider(choice.board, choice.source, engine, choice.stands_for)
+        return there, there.reason
+    chosen = choose_engine(find_board(choice.board), engine or "auto")
+    provider = MeasuredProvider(choice.board, choice.source, chosen, choice.stands_for)
+    return provider, chosen.reason
 
 
 def _with_target(choice: Choice, target: BoardType) -> Choice:
@@ -178,7 +230,7 @@ def _predicting(here: _ThisMachine, choice: Choice) -> tuple[LatencyProvider, Ch
 
 def _sparing(
     experiment: Experiment,
-    measured: MeasuredProvider,
+    measured: LatencyProvider,
     choice: Choice,
     predictor: str | None,
     clock_hz: int,
@@ -186,6 +238,7 @@ def _sparing(
     """`measured`, spared by the predictor of its board, engine and source where there is one."""
     from munas.latency.predict import SparingProvider, find, provenance
 
+    assert measured.engine is not None
     found = find(choice.board, measured.engine, choice.source, predictor)
     if found is None:
         reason = f"{choice.reason}; all are measured, there is no predictor to spare any"
