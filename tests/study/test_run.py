@@ -167,6 +167,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_is_measured(
         run("analyse", "none.ledger", "--out", out),
         run("import", "none", "--out", out),
         run("guidance", "quickstart", "--out", out, "--macs", 100, *bounds),
+        run("baselines", "quickstart", "--out", out, "--arms", "ours"),
     ):
         assert isinstance(refused.exception, BadInputError)
         assert "--out" in refused.exception.mend

@@ -112,3 +112,33 @@ def guidance(
     loaded = load_experiment(find_experiment(experiment), tuple(set_ or ()))
     planned = runs(loaded, range(seeds), macs or macs_for(loaded), out)
     compare_shown(planned, out, shlex.join(["munas", *sys.argv[1:]]), json)
+
+
+@app.command("baselines")
+def baselines(
+    experiment: Annotated[str, typer.Argument(help="A search's experiment file, or its name.")],
+    out: Annotated[Path, typer.Option(help="Folder of ledgers, page and table; goes on in it.")],
+    arms: Annotated[
+        str, typer.Option(help="Which of random,paper,ours,nsga2,tpe, with commas between.")
+    ] = "random,paper,ours,nsga2,tpe",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 3,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="End a run once its trainings had so many epochs in all."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """How good is the search: against random search, the paper's, NSGA-II and TPE?"""
+    import shlex
+    import sys
+
+    from munas.cli.baselines_view import baselines_shown
+    from munas.experiment import find_experiment, load_experiment
+    from munas.study.baselines import arms_of, runs
+
+    loaded = load_experiment(find_experiment(experiment), tuple(set_ or ()))
+    planned = runs(loaded, arms_of(arms), range(seeds), out)
+    baselines_shown(planned, out, shlex.join(["munas", *sys.argv[1:]]), json, epochs)
