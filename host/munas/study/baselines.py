@@ -18,23 +18,30 @@ from munas.pipeline.events import Observer
 from munas.pipeline.progress import status
 from munas.pipeline.session import Limits, resume, start
 from munas.search import require_algorithm
-from munas.store import Ledger
+from munas.store import Ledger, ResultRow
 
 Arm = Literal["random", "paper", "ours", "nsga2", "tpe"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 
+# Every candidate trained fully, from scratch and whole.
+_FULL: Mapping[str, Mapping[str, Any]] = {
+    "fidelity": {"rungs": [], "stop_hopeless": False, "inherit": False},
+    "pruning": {"enabled": False},
+    "distillation": {"teacher": None},
+}
 # What an arm changes of the experiment. `paper` searches as the authors do: their sampling, soft
-# bounds, every candidate trained.
+# bounds.
 OVERRIDES: Mapping[Arm, Mapping[str, Mapping[str, Any]]] = {
-    "random": {"search": {"algorithm": "random"}},
+    "random": {"search": {"algorithm": "random"}, **_FULL},
     "paper": {
         "search": {"algorithm": "aging-evolution"},
         "space": {"sampling": "paper"},
         "objective": {"kind": "chebyshev"},
+        **_FULL,
     },
     "ours": {},
-    "nsga2": {"search": {"algorithm": "nsga2"}},
-    "tpe": {"search": {"algorithm": "tpe"}},
+    "nsga2": {"search": {"algorithm": "nsga2"}, **_FULL},
+    "tpe": {"search": {"algorithm": "tpe"}, **_FULL},
 }
 # Candidates between two looks at what the trainings have cost so far.
 STRIDE = 50
@@ -88,8 +95,13 @@ def runs(
 
 def _changed(experiment: Experiment, arm: Arm, seed: int) -> Experiment:
     table = experiment.as_dict()
-    # Every candidate's latency, so that all arms rank values of one kind.
-    every: dict[str, dict[str, Any]] = {"search": {"seed": seed}, "latency": {"measure": "all"}}
+    # Every candidate's latency, so that all arms rank values of one kind; finalists are no part of
+    # the comparison.
+    every: dict[str, dict[str, Any]] = {
+        "search": {"seed": seed},
+        "latency": {"measure": "all"},
+        "finalists": {"count": 0},
+    }
     for sections in (every, OVERRIDES[arm]):
         for section, keys in sections.items():
             table[section] = {**table[section], **keys}
@@ -129,9 +141,19 @@ def carry_out(run: Run, observer: Observer, command: str, epochs: int | None = N
         resume(run.ledger, observer, Limits(max(limit, 1)))
 
 
+def epochs_of(results: Sequence[ResultRow]) -> dict[tuple[int, int], int]:
+    """The epochs that each result's training took, by candidate and rung: those beyond the rung
+    below, from which it went on."""
+    whole = {(row.candidate_id, row.rung): row.epochs or 0 for row in results}
+    return {
+        (number, rung): max(0, epochs - whole.get((number, rung - 1), 0))
+        for (number, rung), epochs in whole.items()
+    }
+
+
 def _progress(path: Path) -> tuple[int, int, bool]:
     """Candidates done, epochs trained, and whether the last call came to its end."""
     found = status(path)
     with Ledger.open(path) as ledger:
-        spent = sum(row.epochs or 0 for row in ledger.results())
+        spent = sum(epochs_of(ledger.results()).values())
     return found["done"], spent, found["state"] == "finished"

@@ -16,7 +16,7 @@ from typing import Any
 from munas.pipeline.revise import current_source
 from munas.stats.hypervolume import hypervolume
 from munas.store import Ledger
-from munas.study.baselines import Run
+from munas.study.baselines import Run, epochs_of
 from munas.units import require_one_source
 
 COLUMNS = (
@@ -26,9 +26,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Step:
-    """A run after one of its candidates, in the order of asking.
+    """A run after one of its results: in the order of asking, with rungs in that of finishing.
 
-    `epochs` and `train_s` are those of all candidates so far; `objectives` is the candidate's
+    `epochs` and `train_s` are those of all trainings so far; `objectives` is the candidate's
     vector over the bounds (infinite where it is not known).
     """
 
@@ -58,21 +58,25 @@ class Course:
 def course_of(run: Run, epochs: int | None = None) -> Course:
     """The course of a run, as far as `epochs` epochs of training in all go (null: to its end)."""
     with Ledger.open(run.ledger) as ledger:
-        table = ledger.table()
-        results = [(row.candidate_id, row.epochs, row.stage_s) for row in ledger.results()]
+        table, results = ledger.table(), ledger.results()
         source = current_source(ledger).source.value
-    costs: dict[int, tuple[int, float]] = {}
-    for number, trained, stage_s in results:
-        before = costs.get(number, (0, 0.0))
-        costs[number] = before[0] + (trained or 0), before[1] + float(stage_s.get("train", 0.0))
-    last = {row["candidate_id"]: row for row in table}  # of several rungs the highest
+    trained = epochs_of(results)
+    costs = {
+        (row.candidate_id, row.rung): (
+            trained[row.candidate_id, row.rung],
+            float(row.stage_s.get("train", 0.0)),
+        )
+        for row in results
+    }
+    if len(run.experiment.rungs) > 1:
+        table = sorted(table, key=lambda row: row["created_at"])
     bounds = run.experiment.bounds.given()
-    return Course(run.arm, run.seed, source, _steps(list(last.values()), costs, bounds, epochs))
+    return Course(run.arm, run.seed, source, _steps(table, costs, bounds, epochs))
 
 
 def _steps(
     rows: Sequence[Mapping[str, Any]],
-    costs: Mapping[int, tuple[int, float]],
+    costs: Mapping[tuple[int, int], tuple[int, float]],
     bounds: Mapping[str, float],
     most: int | None,
 ) -> tuple[Step, ...]:
@@ -80,7 +84,7 @@ def _steps(
     front: list[tuple[float, ...]] = []
     epochs, train_s, reached = 0, 0.0, 0.0
     for row in rows:
-        trained, seconds = costs.get(row["candidate_id"], (0, 0.0))
+        trained, seconds = costs[row["candidate_id"], row["rung"]]
         epochs, train_s = epochs + trained, train_s + seconds
         if most is not None and epochs > most:
             break
