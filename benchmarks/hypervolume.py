@@ -63,9 +63,9 @@ def show(found: dict[str, Any]) -> None:
     for arm, each in (found["to_reach_paper"] or {}).items():
         if each["cheaper_epochs"] is not None and arm != "paper":
             print(
-                f"{arm} reached the paper's end in {each['reached']} of {each['of']} seeds, with "
-                f"{each['cheaper_epochs']:.2f} times fewer epochs and "
-                f"{each['cheaper_train_s'] or 0:.2f} times fewer seconds of training"
+                f"{arm} reached the paper's end in {each['reached']} of {each['of']} seeds; to get "
+                f"there the paper took {each['cheaper_epochs']:.2f} times the epochs and "
+                f"{each['cheaper_train_s'] or 0:.2f} times the seconds of training"
             )
     print(verdict(found))
 

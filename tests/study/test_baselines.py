@@ -154,7 +154,7 @@ def test_what_an_arm_spends_to_reach_the_papers_end() -> None:
     assert (paper["reached"], paper["cheaper_epochs"]) == (2, pytest.approx(1))
     final = found["final"]["ours"]["hypervolume"]
     assert (final["lowest"], final["highest"]) == (0.1, 0.4)
-    assert "1 of 2" in verdict(found) and "4.00 times fewer" in verdict(found)
+    assert "1 of 2" in verdict(found) and "4.00 times the epochs" in verdict(found)
     assert first_to(COURSES[4], 0.11) is None
 
 
@@ -177,7 +177,7 @@ def test_latencies_of_two_sources_are_not_compared() -> None:
 def test_the_page_and_its_files(tmp_path: Path) -> None:
     found = summary(COURSES, {"error": 0.5, "macs": 1000})
     text = write(tmp_path, COURSES, found, "Title <b>", "munas study baselines …").read_text()
-    assert "Title &lt;b&gt;" in text and "4.00 times fewer" in text
+    assert "Title &lt;b&gt;" in text and "4.00 times the epochs" in text
     assert json.loads((tmp_path / "summary.json").read_text())["seeds"] == [0, 1, 2]
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(lines) == 1 + sum(len(one.steps) for one in COURSES)

@@ -117,8 +117,8 @@ def summary(courses: Sequence[Course], bounds: Mapping[str, float]) -> dict[str,
     """The results as plain JSON values.
 
     `to_reach_paper` says, for each seed, at what cost an arm first has the hypervolume that `paper`
-    has at its end, and `cheaper` how many times fewer epochs (and seconds) than `paper` itself it
-    needed for that; the mean over seeds is geometric, over the seeds that reached it. Null without
+    has at its end, and `cheaper_…` how many times its epochs (or seconds) `paper` itself took to
+    get there: above one, the arm is cheaper. The mean over seeds is geometric, over the seeds that reached it. Null without
     the arm `paper`, or where it found nothing within the bounds. Raises BadInputError where latency
     is bounded and the runs have it from different sources.
     """
@@ -207,8 +207,8 @@ def verdict(found: Mapping[str, Any]) -> str:
         if ours["cheaper_epochs"] is None:
             return f"{over}, ours reached what paper reaches at its end in {share}."
         return (
-            f"{over}, ours reached what paper reaches at its end in {share}, there with "
-            f"{ours['cheaper_epochs']:.2f} times fewer epochs of training than paper itself."
+            f"{over}, ours reached what paper reaches at its end in {share}; to get there, paper "
+            f"itself took {ours['cheaper_epochs']:.2f} times the epochs of training."
         )
     ends = {arm: end["hypervolume"]["mean"] for arm, end in found["final"].items()}
     best = max(ends, key=lambda arm: ends[arm])
