@@ -86,6 +86,9 @@ def test_a_candidate_goes_up_rung_by_rung_and_is_told_once_at_each():
             assert replace(search.candidate(number, rung), rung=rung - 1) == below
     with pytest.raises(BadInputError, match="told already"):
         search.tell(asked[0], evaluate(asked[0]))
+    fresh = new_search()
+    with pytest.raises(BadInputError, match="its evaluation is of rung 2"):
+        fresh.tell(fresh.ask(), Evaluation("ok", {"error": 0.1}, rung=2))
 
 
 def test_told_again_a_new_search_is_at_the_same_point():

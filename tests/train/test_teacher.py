@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from munas.errors import BadInputError
-from munas.experiment.schema import Distillation, Optimizer, Train
-from munas.train.teacher import Teacher, read_teacher
+from munas.experiment.schema import Optimizer, Train
+from munas.train.teacher import Teacher, answers_of, pack_logits
 from munas.train.trainer import Course, train
 
 
@@ -28,16 +28,15 @@ def keras_file(path: Path, shape: tuple[int, ...], scores: int, activation: str 
 def test_answers_are_logits_whether_the_teacher_has_a_softmax_or_not(digits, tmp_path: Path):
     plain = keras_file(tmp_path / "plain.keras", (8, 8, 1), 10, None)
     soft = keras_file(tmp_path / "soft.keras", (8, 8, 1), 10, "softmax")
-    one, other = (read_teacher(Distillation(teacher=str(path)), digits) for path in (plain, soft))
-    assert one is not None and other is not None
-    assert one.logits.shape == (len(digits.train), 10)
+    one, other = (answers_of(path, digits) for path in (plain, soft))
+    assert one.shape == (len(digits.train), 10)
+    assert np.array_equal(Teacher.of(pack_logits(one), 0.3, 1.0).logits, one)
 
     def softmax(logits: np.ndarray) -> np.ndarray:
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
-    np.testing.assert_allclose(softmax(one.logits), softmax(other.logits), atol=1e-5)
-    assert read_teacher(Distillation(), digits) is None
+    np.testing.assert_allclose(softmax(one), softmax(other), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -47,15 +46,15 @@ def test_answers_are_logits_whether_the_teacher_has_a_softmax_or_not(digits, tmp
 def test_a_teacher_of_something_else_is_refused(digits, tmp_path, shape, scores, says):
     path = keras_file(tmp_path / "other.keras", shape, scores, None)
     with pytest.raises(BadInputError, match=says):
-        read_teacher(Distillation(teacher=str(path)), digits)
+        answers_of(path, digits)
 
 
 def test_what_is_no_keras_file_is_refused(digits, tmp_path: Path):
     with pytest.raises(BadInputError, match="There is no teacher"):
-        read_teacher(Distillation(teacher=str(tmp_path / "none.keras")), digits)
+        answers_of(tmp_path / "none.keras", digits)
     (tmp_path / "text.keras").write_text("not a model")
     with pytest.raises(BadInputError, match="cannot be read as a Keras model"):
-        read_teacher(Distillation(teacher=str(tmp_path / "text.keras")), digits)
+        answers_of(tmp_path / "text.keras", digits)
 
 
 def test_the_loss_is_least_where_the_network_agrees():

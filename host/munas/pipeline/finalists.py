@@ -17,6 +17,7 @@ from munas.errors import InfrastructureError
 from munas.experiment import Experiment
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
+from munas.pipeline.training import distillation_of
 from munas.store import FinalRow, Ledger
 
 # Seeds of finalists are far from those of candidates, which are near the run's own.
@@ -79,12 +80,16 @@ def _finalist(number: int, runs: Sequence[FinalRow]) -> Finalist:
 
 
 def train_finalists(
-    ledger: Ledger, experiment: Experiment, executor: Executor, observer: Observer
+    ledger: Ledger,
+    experiment: Experiment,
+    executor: Executor,
+    observer: Observer,
+    teacher: Mapping[str, bytes],
 ) -> None:
     """Train the first `finalists.count` of the front that are still missing, with every seed.
 
-    The most accurate on the validation images come first. Raises InfrastructureError where one
-    could not be trained for a reason that is not its own.
+    The most accurate on the validation images come first; `teacher` is the blob of its answers.
+    Raises InfrastructureError where one could not be trained for a reason that is not its own.
     """
     settings = experiment.finalists
     if not settings.count:
@@ -104,7 +109,7 @@ def train_finalists(
     futures: dict[Future[Any], tuple[int, int]] = {}
     for number, seed in todo:
         task = final_task(ledger, experiment, number, seed)
-        futures[executor.submit(task)] = number, seed
+        futures[executor.submit(task, dict(teacher))] = number, seed
     for future in as_completed(futures):
         number, seed = futures[future]
         answer, blobs = future.result()
@@ -132,6 +137,7 @@ def final_task(
         "train": experiment.train.model_dump(mode="json"),
         "augment": experiment.data.augment.model_dump(mode="json"),
         "seed": base + seed * _SEEDS_APART * 1_000_003,
+        "distillation": distillation_of(experiment),
         "tune_above": experiment.finalists.tune_above,
         "tune_epochs": experiment.finalists.tune_epochs,
     }

@@ -26,7 +26,7 @@ from munas.pipeline.process import WorkerProcess, own_log_folder, remove_silent_
 VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
 # Faults that say that the node does not have the run's data set.
 _WITHOUT_DATA = ("data", "infrastructure")
-_NEED_DATA = ("train", "test")
+_NEED_DATA = ("train", "test", "final", "teach")
 
 
 def versions() -> dict[str, str]:

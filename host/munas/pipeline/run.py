@@ -24,15 +24,10 @@ from munas.arch import Architecture
 from munas.boards.session import BOARD_LOST
 from munas.cost import Cost, cost
 from munas.errors import (
-    BoardFaultError,
-    DeadlineError,
     ExitCode,
-    ImplausibleError,
     InfrastructureError,
     LedgerError,
     MunasError,
-    TransportError,
-    WorkerError,
 )
 from munas.experiment import Experiment
 from munas.latency import Choice, LatencyProvider, Reading
@@ -47,23 +42,16 @@ from munas.pipeline.evaluation import (
 )
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
+from munas.pipeline.faults import BLAMELESS, FAILURES_IN_A_ROW, OF_ONE_MEASUREMENT
 from munas.pipeline.finalists import train_finalists
 from munas.pipeline.flight import Flight, Stages, new_flight
 from munas.pipeline.front import open_on_front, test_front
 from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted, keep_measurement
 from munas.pipeline.tasks import convert_task
-from munas.pipeline.training import reading_below, training_of
+from munas.pipeline.training import ask_teacher, reading_below, training_of
 from munas.search import Candidate, Search, expected
 from munas.store import EventRow, Ledger, ResultRow, RevisionReason
 from munas.units import LatencySource
-
-# This many candidates in a row that fail for other reasons than themselves stop the run.
-FAILURES_IN_A_ROW = 4
-# A fault of one measurement, after which the board is usable again.
-_OF_ONE_MEASUREMENT = (TransportError, DeadlineError, BoardFaultError, ImplausibleError)
-_BLAMELESS = {fault.name for fault in (*_OF_ONE_MEASUREMENT, WorkerError, InfrastructureError)} | {
-    "internal"
-}
 
 NextSource = Callable[[LatencySource], "tuple[LatencyProvider, Choice] | None"]
 
@@ -99,6 +87,7 @@ class SearchRun:
         self.provider = provider
         self.observer = observer
         self.times = Stages()
+        self._teacher: dict[str, bytes] = {}
         self._flights: dict[Future[Any], Flight] = {}
         self._known = {(row.candidate_id, row.rung): row for row in ledger.results()}
         rounds = search.settings.rounds
@@ -120,13 +109,16 @@ class SearchRun:
         """
         started = time.perf_counter()
         try:
+            self._teacher = ask_teacher(self.experiment, self.executor)
             self._replay()
             while self._fill(self.limit) or self._flights:
                 self._collect()
             began = time.perf_counter()
             self._settle_front()
             test_front(self.ledger, self.executor, self.observer)
-            train_finalists(self.ledger, self.experiment, self.executor, self.observer)
+            train_finalists(
+                self.ledger, self.experiment, self.executor, self.observer, self._teacher
+            )
             self.times.waiting_s += time.perf_counter() - began
             self.ledger.add_event(EventRow(kind="finished", detail={"candidates": self.limit}))
         finally:
@@ -218,6 +210,7 @@ class SearchRun:
 
     def _train(self, flight: Flight) -> None:
         task, blobs = training_of(self.ledger, self.experiment, self.search, flight.candidate)
+        blobs |= self._teacher
 
         def progress(said: dict[str, Any]) -> None:
             self.observer.progress(flight.number, "train", said["epoch"], said["epochs"])
@@ -247,7 +240,7 @@ class SearchRun:
                 self._switch(flight, error)
             except MunasError as error:
                 of_model = error.exit_code != ExitCode.INFRASTRUCTURE
-                passes = of_model or isinstance(error, _OF_ONE_MEASUREMENT)
+                passes = of_model or isinstance(error, OF_ONE_MEASUREMENT)
                 if flight.stage == "measure" and not passes:
                     raise
                 self._fail(flight, error_dict(error))
@@ -304,7 +297,7 @@ class SearchRun:
         return reading, time.perf_counter() - began
 
     def _fail(self, flight: Flight, error: dict[str, str]) -> None:
-        self._failures = self._failures + 1 if error["name"] in _BLAMELESS else 0
+        self._failures = self._failures + 1 if error["name"] in BLAMELESS else 0
         if self._failures >= FAILURES_IN_A_ROW:
             raise InfrastructureError(
                 f"{self._failures} candidates in a row could not be evaluated. "

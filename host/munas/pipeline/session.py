@@ -316,7 +316,6 @@ def _executor(experiment: Experiment, identity: Any, at: OpenPlace) -> Executor:
     settings = {
         "data": named.model_dump(mode="json"),
         "dataset_sha256": identity["dataset_sha256"],
-        "distillation": experiment.distillation.model_dump(mode="json"),
     }
     return at.start(settings, identity["workers"])
 

@@ -7,6 +7,7 @@ dictionary, so is its answer; models and weights travel as blobs.
 from __future__ import annotations
 
 import io
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from munas.arch import Architecture
 from munas.errors import InfrastructureError, MunasError
-from munas.experiment.schema import Augment, Data, Distillation, Train
+from munas.experiment.schema import Augment, Data, Train
 
 Answer = tuple[dict[str, Any], dict[str, bytes]]
 Progress = Callable[[dict[str, Any]], None]
@@ -34,16 +35,6 @@ class Tasks:
         self.data = Data.model_validate(settings["data"])
         self.settings = settings
         self._dataset: Any = None
-        self._teacher: Any = None
-
-    def teacher(self) -> Any:
-        """What the experiment's teacher answers to the training images; null without one."""
-        from munas.train.teacher import read_teacher
-
-        settings = Distillation.model_validate(self.settings.get("distillation", {}))
-        if settings.teacher is not None and self._teacher is None:
-            self._teacher = read_teacher(settings, self.dataset())
-        return self._teacher
 
     def dataset(self) -> Any:
         from munas.train import load
@@ -68,6 +59,7 @@ class Tasks:
             "train": self.train,
             "convert": self.convert,
             "test": self.test,
+            "teach": self.teach,
             "final": self.final,
             "arena": self.arena,
         }
@@ -91,7 +83,7 @@ class Tasks:
         architecture = Architecture.from_dict(task["architecture"])
         dataset = self.dataset()
         settings = Train.model_validate(task["train"])
-        course = course_of(task, blobs, self.teacher())
+        course = course_of(task, blobs)
         stop = stop_of(task, settings)
 
         def on_epoch(epoch: int, metrics: Any) -> bool:
@@ -134,9 +126,19 @@ class Tasks:
         packed = pack_weights(trained.weights, dense)
         return answer, {"model": model.data, "weights": packed}
 
-    def final(self, task: dict[str, Any], _blobs: dict[str, bytes], progress: Progress) -> Answer:
+    def teach(self, _task: dict[str, Any], blobs: dict[str, bytes], _p: Progress) -> Answer:
+        """Ask a teacher, a Keras file, about the training images."""
+        from munas.train.teacher import answers_of, pack_logits
+
+        with tempfile.TemporaryDirectory(prefix="munas-teacher-") as folder:
+            path = Path(folder) / "teacher.keras"
+            path.write_bytes(blobs["teacher"])
+            return {}, {"logits": pack_logits(answers_of(path, self.dataset()))}
+
+    def final(self, task: dict[str, Any], blobs: dict[str, bytes], progress: Progress) -> Answer:
         """Train a finalist from scratch, test its int8 model, and tune it where int8 costs much."""
         from munas.deploy.convert import convert
+        from munas.pipeline.training import teacher_of
         from munas.train import train
         from munas.train.trainer import Course
         from munas.train.tune import tune
@@ -156,7 +158,7 @@ class Tasks:
             seed=task["seed"],
             augment=augment,
             on_epoch=on_epoch,
-            course=Course(teacher=self.teacher()),
+            course=Course(teacher=teacher_of(task, blobs)),
         )
         images = dataset.normalisation.apply(dataset.train.images[:100])
         model = convert(architecture, trained.weights, images)
@@ -166,7 +168,7 @@ class Tasks:
             "test_accuracy_int8": self._accuracy(model.data, dataset.test),
             "model_sha256": model.sha256,
         }
-        blobs = {"model": model.data}
+        models = {"model": model.data}
         gap = final["val_accuracy_float"] - final["val_accuracy_int8"]
         if gap > task["tune_above"] and task["tune_epochs"]:
             folded, weights = tune(
@@ -184,8 +186,8 @@ class Tasks:
                 final["tuned_val_accuracy_int8"] = reached
                 final["tuned_test_accuracy_int8"] = self._accuracy(tuned.data, dataset.test)
                 final["tuned_model_sha256"] = tuned.sha256
-                blobs["tuned"] = tuned.data
-        return {"final": final}, blobs
+                models["tuned"] = tuned.data
+        return {"final": final}, models
 
     def _accuracy(self, model: bytes, split: Any) -> float:
         """The int8 model's accuracy on a split."""

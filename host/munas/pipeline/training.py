@@ -6,14 +6,17 @@ Both ends of the task are here, so that what one writes the other understands.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from munas.arch import Architecture
 from munas.cost import Cost
+from munas.errors import InfrastructureError
 from munas.experiment import Experiment
 from munas.experiment.schema import Train
 from munas.latency import Reading
 from munas.pipeline.evaluation import reading_of
+from munas.pipeline.executor import Executor
 from munas.search import Candidate, Search
 from munas.store import Ledger
 
@@ -84,11 +87,47 @@ def train_task(
         "pruning": plan,
         "parent": parent and parent.as_dict(),
         "morphism": candidate.morphism,
+        "distillation": distillation_of(experiment),
         "wanted_accuracy": 1 - error if experiment.fidelity.stop_hopeless and error else None,
     }
 
 
-def course_of(task: dict[str, Any], blobs: dict[str, bytes], teacher: Teacher | None) -> Course:
+def distillation_of(experiment: Experiment) -> dict[str, float]:
+    """How much a teacher's answers, the blob `teacher`, count."""
+    return experiment.distillation.model_dump(include={"weight", "temperature"})
+
+
+def ask_teacher(experiment: Experiment, executor: Executor) -> dict[str, bytes]:
+    """The blob of the teacher's answers that goes with trainings; none without a teacher.
+
+    Asked in a worker, whose sums come out the same each time. Raises InfrastructureError.
+    """
+    if experiment.distillation.teacher is None:
+        return {}
+    path = Path(experiment.distillation.teacher).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InfrastructureError(
+            f"The teacher {path} cannot be read: {error.strerror}.",
+            "Restore the file that the search began with, then resume.",
+        ) from None
+    answer, blobs = executor.submit({"task": "teach"}, {"teacher": data}).result()
+    if "error" in answer:
+        raise InfrastructureError(answer["error"]["message"], answer["error"].get("mend", ""))
+    return {"teacher": blobs["logits"]}
+
+
+def teacher_of(task: dict[str, Any], blobs: dict[str, bytes]) -> Teacher | None:
+    """The teacher of a task; null where it has none."""
+    from munas.train.teacher import Teacher
+
+    if "teacher" not in blobs:
+        return None
+    return Teacher.of(blobs["teacher"], **task["distillation"])
+
+
+def course_of(task: dict[str, Any], blobs: dict[str, bytes]) -> Course:
     """The course of the training that a task asks for."""
     from munas.pipeline.tasks import unpack_weights
     from munas.train.inherit import inherited
@@ -112,7 +151,7 @@ def course_of(task: dict[str, Any], blobs: dict[str, bytes], teacher: Teacher | 
         last=task.get("last"),
         weights=weights,
         pruning=PruningPlan(**plan) if plan else None,
-        teacher=teacher,
+        teacher=teacher_of(task, blobs),
     )
 
 

@@ -206,6 +206,11 @@ class Search:
     def tell(self, candidate: Candidate, evaluation: Evaluation) -> None:
         """Take the evaluation of an asked candidate, once at each rung."""
         place = self._place(candidate)
+        if evaluation.rung != candidate.rung:
+            raise BadInputError(
+                f"Candidate {candidate.candidate_id} was asked for at rung {candidate.rung}, but "
+                f"its evaluation is of rung {evaluation.rung}."
+            )
         if place in self._results:
             raise BadInputError(f"Candidate {candidate.candidate_id} has been told already.")
         self._results[place] = Result(candidate, evaluation)

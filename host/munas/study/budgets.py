@@ -118,9 +118,9 @@ def summary(courses: Sequence[Course], bounds: Mapping[str, float]) -> dict[str,
 
     `to_reach_paper` says, for each seed, at what cost an arm first has the hypervolume that `paper`
     has at its end, and `cheaper_…` how many times its epochs (or seconds) `paper` itself took to
-    get there: above one, the arm is cheaper. The mean over seeds is geometric, over the seeds that reached it. Null without
-    the arm `paper`, or where it found nothing within the bounds. Raises BadInputError where latency
-    is bounded and the runs have it from different sources.
+    get there: above one, the arm is cheaper. The mean over seeds is geometric, over the seeds that
+    reached it. Null without the arm `paper`, or where it found nothing within the bounds. Raises
+    BadInputError where latency is bounded and the runs have it from different sources.
     """
     if "latency_us" in bounds:
         require_one_source({course.source for course in courses}, "Latencies of these runs")

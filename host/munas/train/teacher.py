@@ -7,6 +7,7 @@ that a candidate's training costs no more than without it. This module trains no
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import numpy.typing as npt
 
 from munas.deploy.quiet import silence_tensorflow
 from munas.errors import BadInputError
-from munas.experiment.schema import Distillation
 from munas.train.datasets.dataset import Dataset
 
 Logits = npt.NDArray[np.float32]
@@ -34,6 +34,12 @@ class Teacher:
     weight: float
     temperature: float
 
+    @classmethod
+    def of(cls, packed: bytes, weight: float, temperature: float) -> Teacher:
+        """From `pack_logits`; refuses anything that would need unpickling."""
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+            return cls(arrays["logits"], weight, temperature)
+
     def loss(self, logits: Any, answers: Any) -> Any:
         """weight · T² · cross-entropy of the answers and `logits`, both softened by T.
 
@@ -49,14 +55,12 @@ class Teacher:
         return self.weight * self.temperature**2 * tf.reduce_mean(each)
 
 
-def read_teacher(settings: Distillation, dataset: Dataset) -> Teacher | None:
-    """The teacher's answers to the training images; null where the settings name none.
+def answers_of(path: Path, dataset: Dataset) -> Logits:
+    """The logits that a teacher gives to the training images, as munas's networks have them.
 
     Raises BadInputError where the file is not a Keras model, or one for other images or classes.
     """
-    if settings.teacher is None:
-        return None
-    model = load_teacher(Path(settings.teacher), dataset)
+    model = load_teacher(path, dataset)
     images = dataset.train.images
     answers = np.concatenate(
         [
@@ -64,8 +68,15 @@ def read_teacher(settings: Distillation, dataset: Dataset) -> Teacher | None:
             for i in range(0, len(images), _AT_ONCE)
         ]
     )
-    logits = _one_logit(_as_logits(answers), dataset.classes)
-    return Teacher(logits.astype(np.float32), settings.weight, settings.temperature)
+    logits: Logits = _one_logit(_as_logits(answers), dataset.classes).astype(np.float32)
+    return logits
+
+
+def pack_logits(logits: Logits) -> bytes:
+    """Answers on their way to a worker, as one .npz file."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, logits=logits)
+    return stream.getvalue()
 
 
 def load_teacher(path: Path, dataset: Dataset) -> Any:
