@@ -45,8 +45,8 @@ def default_threads() -> Iterator[None]:
     """Workers as TensorFlow is out of the box: as many threads as cores, no determinism."""
     made = session._executor
 
-    def executor(data: Any, identity: Any, _at: Any) -> Any:
-        named = data.model_copy(update={"name": identity["dataset"], "fallback": None})
+    def executor(experiment: Any, identity: Any, _at: Any) -> Any:
+        named = experiment.data.model_copy(update={"name": identity["dataset"], "fallback": None})
         settings = {"data": named.model_dump(mode="json"), "deterministic": False}
         return LocalExecutor(settings, identity["workers"])
 

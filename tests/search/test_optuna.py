@@ -12,7 +12,7 @@ import pytest
 
 from munas.arch import Architecture, MlpArchitecture, canonical, sample, sha256
 from munas.cost import cost
-from munas.errors import MissingExtraError
+from munas.errors import BadInputError, MissingExtraError
 from munas.search import (
     Candidate,
     Evaluation,
@@ -162,6 +162,11 @@ def test_results_that_were_revised_count_as_they_are_now():
     again = [next(made.propose(13, turned))]
     fresh = [next(proposer("tpe", space, 5).propose(13, turned))]
     assert first != again == fresh
+
+
+def test_a_search_without_its_proposer_is_refused():
+    with pytest.raises(BadInputError, match="needs a proposer"):
+        Search(replace(SETTINGS, algorithm="tpe"))
 
 
 def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -93,6 +93,13 @@ class Search:
     _seen: set[tuple[str, float | None]] = field(default_factory=set)
     _told: int = 0  # results of asks 1 … _told are all there
 
+    def __post_init__(self) -> None:
+        algorithm = self.settings.algorithm
+        if self.proposer is None and algorithm in ("nsga2", "tpe"):
+            raise BadInputError(
+                f"A search by {algorithm} needs a proposer.", "Give proposer_for(settings)."
+            )
+
     @property
     def asked(self) -> tuple[Candidate, ...]:
         """All asks; a candidate that went on to further rungs is there once for each."""
