@@ -220,6 +220,10 @@ def _cell(name: str, row: dict[str, Any]) -> str:
     return f"{int(value):,}"
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 class _View:
     """Keeps what both views show."""
 
@@ -258,10 +262,10 @@ class _View:
         self.note = f"Reading the latencies of {candidates} candidates anew: {why}"
 
     def testing(self, candidates: int) -> None:
-        self.note = f"Testing {candidates} candidates of the front"
+        self.note = f"Testing {_many(candidates, 'candidate')} of the front"
 
     def finalists(self, trainings: int, candidates: int) -> None:
-        self.note = f"Training {candidates} finalists anew: {trainings} trainings"
+        self.note = f"Training {_many(candidates, 'finalist')} anew: {_many(trainings, 'training')}"
 
     def done(self) -> int:
         """How many candidates have a result, at whatever rung."""
