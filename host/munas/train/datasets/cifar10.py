@@ -22,6 +22,19 @@ RECORD_BYTES = 1 + 3 * SIDE * SIDE
 # Records in each of the six official files.
 RECORDS = 10_000
 
+CIFAR_CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+
 # Mean and deviation of each channel, as the paper's authors take them.
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2023, 0.1994, 0.2010)
@@ -88,9 +101,11 @@ CIFAR10 = DatasetSpec(
     title="CIFAR-10",
     input_shape=(SIDE, SIDE, 3),
     classes=10,
+    class_names=CIFAR_CLASSES,
     normalisation=Normalisation(scale=255.0, mean=CIFAR_MEAN, std=CIFAR_STD),
     validation_share=0.1,
     stem="cifar10",
+    keras="cifar10",
     folders=("cifar-10-batches-bin", "cifar10/cifar-10-batches-bin", "cifar10"),
     read_folder=read_binary_folder,
     mends=("unpack CIFAR-10's binary version (cifar-10-binary.tar.gz)",),
@@ -104,6 +119,8 @@ CIFAR10_BINARY = DatasetSpec(
     normalisation=CIFAR10.normalisation,
     validation_share=CIFAR10.validation_share,
     stem=CIFAR10.stem,
+    keras=CIFAR10.keras,
+    file_classes=10,
     folders=CIFAR10.folders,
     read_folder=read_binary_folder,
     relabel=_first_five,

@@ -2,11 +2,13 @@
 
 Each data set is one record in the file of its family and one line of REGISTRY. Where it is looked
 for, in this order: the experiment's `data.folder`; the folder in $MUNAS_DATA; where the operating
-system's packages put it; Keras's cache; and last the network, through Keras.
+system's packages put it; what tensorflow-datasets has prepared; Keras's cache; and last the
+network, through Keras. A data set names which of these have it.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -18,11 +20,19 @@ import numpy as np
 from munas.errors import DataError
 from munas.experiment.schema import Data
 from munas.train.datasets.cifar10 import CIFAR10, CIFAR10_BINARY
-from munas.train.datasets.dataset import Dataset, DataUnavailableError, Split, fingerprint
+from munas.train.datasets.dataset import (
+    Dataset,
+    DataUnavailableError,
+    Labels,
+    Split,
+    fingerprint,
+)
 from munas.train.datasets.digits import DIGITS
 from munas.train.datasets.download import read_keras
+from munas.train.datasets.har import HAR
 from munas.train.datasets.mnist import FASHION_MNIST, MNIST
-from munas.train.datasets.spec import DatasetSpec, Raw, checked
+from munas.train.datasets.own import OWN
+from munas.train.datasets.spec import Array, DatasetSpec, Raw, checked
 from munas.train.datasets.splits import stratified, subset, validation_count
 
 ENVIRONMENT_FOLDER = "MUNAS_DATA"
@@ -34,7 +44,9 @@ REGISTRY: dict[str, DatasetSpec] = {
         MNIST,
         CIFAR10,
         CIFAR10_BINARY,
+        HAR,
         DIGITS,
+        OWN,
     )
 }
 
@@ -102,7 +114,10 @@ def _attempts(
     if spec.read_folder is not None:
         for folder in spec.system_folders:
             yield partial(spec.read_folder, folder)
-    yield partial(read_keras, spec.stem)
+    if spec.tfds is not None:
+        yield spec.tfds
+    if spec.keras is not None:
+        yield partial(read_keras, spec.keras)
 
 
 def _in_folder(spec: DatasetSpec, folder: Path, option: str) -> Iterator[Callable[[], Raw]]:
@@ -110,43 +125,58 @@ def _in_folder(spec: DatasetSpec, folder: Path, option: str) -> Iterator[Callabl
     if not folder.is_dir():
         raise DataError(f"The folder {folder} ({option}) does not exist.", "Mend the path.")
     for place in (*(folder / name for name in spec.folders), folder):
-        if (archive := place / f"{spec.stem}.npz").is_file():
+        if spec.stem is not None and (archive := place / f"{spec.stem}.npz").is_file():
             yield partial(_read_npz, archive)
         elif spec.read_folder is not None and (place == folder or place.is_dir()):
             yield partial(spec.read_folder, place)
 
 
 def _read_npz(path: Path) -> Raw:
-    """The four arrays of an archive as Keras has it; one with pickled objects is refused."""
+    """An archive as Keras has it, perhaps with a validation part; pickled objects are refused."""
     names = ("x_train", "y_train", "x_test", "y_test")
+    val: list[Array | None] = [None, None]
     try:
         with np.load(path, allow_pickle=False) as archive:
             x_train, y_train, x_test, y_test = (archive[name] for name in names)
+            if "x_val" in archive.files:
+                val = [archive["x_val"], archive["y_val"]]
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise DataError(
             f"{path} cannot be read: {error}.",
             f"It must be a NumPy archive of plain arrays {', '.join(names)}.",
         ) from None
-    return Raw(x_train, y_train, x_test, y_test, str(path))
+    return Raw(x_train, y_train, x_test, y_test, str(path), *val)
 
 
 def _prepare(spec: DatasetSpec, raw: Raw, train_samples: int | None) -> Dataset:
-    held_out = round(spec.validation_share * len(raw.train_labels))
-    train, val = stratified(raw.train_labels, held_out)
+    """The splits. What is not in one of them is never decoded, where the files are `Lazy`."""
+    if raw.val_images is None or raw.val_labels is None:
+        held_out = round(spec.validation_share * len(raw.train_labels))
+        train, val = stratified(raw.train_labels, held_out)
+        val_images, val_labels = raw.train_images, raw.train_labels
+    else:
+        train, val = np.arange(len(raw.train_labels)), np.arange(len(raw.val_labels))
+        val_images, val_labels = raw.val_images, raw.val_labels
     if train_samples is not None:
         val_count = validation_count(train_samples, len(train), len(val))
         train = train[subset(raw.train_labels[train], train_samples)]
-        val = val[subset(raw.train_labels[val], val_count)]
+        val = val[subset(val_labels[val], val_count)]
     relabel = spec.relabel or (lambda labels: labels)
+    labels = [relabel(part) for part in (raw.train_labels[train], val_labels[val], raw.test_labels)]
+    classes = spec.classes or 1 + max(int(part.max()) for part in labels)
+    _refuse_absent(spec, raw.origin, classes, labels)
+    count = sum(len(part) for part in labels)
+    _refuse_too_large(spec, count, raw.train_images.shape[1:])
     train_split, val_split, test_split = splits = (
-        Split(raw.train_images[train], relabel(raw.train_labels[train])),
-        Split(raw.train_images[val], relabel(raw.train_labels[val])),
-        Split(raw.test_images, relabel(raw.test_labels)),
+        Split(raw.train_images[train], labels[0]),
+        Split(val_images[val], labels[1]),
+        Split(raw.test_images[:], labels[2]),
     )
+    height, width, channels = train_split.images.shape[1:]
     return Dataset(
         name=spec.name,
-        input_shape=spec.input_shape,
-        classes=spec.classes,
+        input_shape=(height, width, channels),
+        classes=classes,
         train=train_split,
         val=val_split,
         test=test_split,
@@ -154,3 +184,33 @@ def _prepare(spec: DatasetSpec, raw: Raw, train_samples: int | None) -> Dataset:
         sha256=fingerprint(splits, spec.normalisation),
         origin=raw.origin,
     )
+
+
+def _refuse_absent(spec: DatasetSpec, origin: str, classes: int, labels: list[Labels]) -> None:
+    """Raises DataError when a split has no example of a class: its accuracy would mean little."""
+    for half, part in zip(("training", "validation", "test"), labels, strict=True):
+        absent = np.setdiff1d(np.arange(classes), part)
+        if len(absent):
+            names = (
+                f"{label} ({spec.class_names[label]})" if spec.class_names else str(label)
+                for label in absent[:10]
+            )
+            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
+            raise DataError(
+                f"{spec.title} from {origin}: the {half} part ({len(part):,} examples) has no "
+                f"example of class {', '.join(names)}{more}.",
+                "Use data in which every class is in every part (a larger data.train_samples, if "
+                "that is what cut it); labels count from 0 without gaps.",
+            )
+
+
+def _refuse_too_large(spec: DatasetSpec, count: int, shape: tuple[int, ...]) -> None:
+    """Raises DataError before anything is decoded that would not fit into half of the memory."""
+    needed = count * math.prod(shape)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory // 2:
+        raise DataError(
+            f"{spec.title}: {count:,} images of {'x'.join(map(str, shape))} take {needed:,} bytes "
+            f"in every process of a search; this computer has {memory:,}.",
+            "Take fewer of them (data.train_samples), or a data set with smaller images.",
+        )

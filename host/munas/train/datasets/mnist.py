@@ -19,6 +19,18 @@ FILES = (
     ("t10k-labels-idx1-ubyte", 1),
 )
 OFFICIAL_TRAINING_IMAGES = 60_000
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 
 
 def read_idx_folder(folder: Path) -> Raw:
@@ -76,9 +88,11 @@ FASHION_MNIST = DatasetSpec(
     title="Fashion-MNIST",
     input_shape=(28, 28, 1),
     classes=10,
+    class_names=FASHION_CLASSES,
     normalisation=Normalisation(scale=255.0),
     validation_share=0.1,
     stem="fashion_mnist",
+    keras="fashion_mnist",
     folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw"),
     system_folders=(Path("/usr/share/datasets/fashion-mnist"),),
     read_folder=read_idx_folder,
@@ -94,6 +108,7 @@ MNIST = DatasetSpec(
     normalisation=Normalisation(scale=255.0),
     validation_share=0.1,
     stem="mnist",
+    keras="mnist",
     folders=("mnist", "MNIST/raw"),
     read_folder=read_idx_folder,
     check=_refuse_fashion,
