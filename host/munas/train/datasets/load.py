@@ -19,6 +19,7 @@ import numpy as np
 
 from munas.errors import DataError
 from munas.experiment.schema import Data
+from munas.train.datasets.chars74k import CHARS74K, CHARS74K_BINARY
 from munas.train.datasets.cifar10 import CIFAR10, CIFAR10_BINARY
 from munas.train.datasets.dataset import (
     Dataset,
@@ -33,7 +34,9 @@ from munas.train.datasets.har import HAR
 from munas.train.datasets.mnist import FASHION_MNIST, MNIST
 from munas.train.datasets.own import OWN
 from munas.train.datasets.spec import Array, DatasetSpec, Raw, checked
+from munas.train.datasets.speech import SPEECH_COMMANDS, SPEECH_COMMANDS_49X10
 from munas.train.datasets.splits import stratified, subset, validation_count
+from munas.train.datasets.wake_words import VISUAL_WAKE_WORDS, VISUAL_WAKE_WORDS_192X220
 
 ENVIRONMENT_FOLDER = "MUNAS_DATA"
 
@@ -44,6 +47,12 @@ REGISTRY: dict[str, DatasetSpec] = {
         MNIST,
         CIFAR10,
         CIFAR10_BINARY,
+        CHARS74K,
+        CHARS74K_BINARY,
+        SPEECH_COMMANDS,
+        SPEECH_COMMANDS_49X10,
+        VISUAL_WAKE_WORDS,
+        VISUAL_WAKE_WORDS_192X220,
         HAR,
         DIGITS,
         OWN,

@@ -28,7 +28,8 @@ LEVELS = 255
 def steps(values: Array, low: Array | float, high: Array | float) -> npt.NDArray[np.uint8]:
     """Floats as uint8: 0 at `low`, 255 at `high`, clipped outside; the last axis is channels."""
     scaled = (np.asarray(values, np.float32) - low) * (LEVELS / (high - low))
-    return np.clip(np.rint(scaled), 0, LEVELS).astype(np.uint8)
+    result: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, LEVELS).astype(np.uint8)
+    return result
 
 
 def read_own_folder(folder: Path) -> Raw:
