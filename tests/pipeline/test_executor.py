@@ -1,15 +1,12 @@
-"""Workers: answers, faults, deaths, recycling, and the messages between processes."""
+"""Workers: recycling, logs, and the messages between processes."""
 
 from __future__ import annotations
 
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from munas.errors import WorkerError
 from munas.pipeline.executor import LocalExecutor
 from munas.pipeline.tasks import pack_weights, unpack_weights
 from munas.pipes import read_message, write_message
@@ -60,66 +56,11 @@ def executor(tmp_path: Path):
     made.close()
 
 
-def worker_pid(executor: LocalExecutor) -> int:
-    process = executor._slots[0].process
-    assert process is not None
-    return process.pid
-
-
-def test_a_worker_that_dies_is_replaced_and_the_task_done(executor: LocalExecutor):
-    first = executor.submit(CONVERT)
-    _, blobs = first.result(timeout=120)
-    pid = worker_pid(executor)
-    os.kill(pid, signal.SIGSTOP)  # or it might have answered before it is killed
-    second = executor.submit(CONVERT)
-    while not second.running():
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    answer, again = second.result(timeout=120)
-    assert again == blobs and "error" not in answer
-    assert worker_pid(executor) != pid
-    third = executor.submit(CONVERT)
-    assert third.result(timeout=120)[1] == blobs
+def test_a_worker_is_replaced_after_its_tasks(executor: LocalExecutor):
+    _, blobs = executor.submit(CONVERT).result(timeout=120)
+    assert executor._slots[0].process is not None
+    assert executor.submit(CONVERT).result(timeout=120)[1] == blobs
     assert executor._slots[0].process is None, "recycled after two tasks"
-
-
-def test_a_task_that_kills_every_worker_fails_with_the_log(executor: LocalExecutor):
-    future = executor.submit(CONVERT)
-    stop = threading.Event()
-
-    def killer() -> None:
-        while not stop.wait(0.05):
-            process = executor._slots[0].process
-            if process is not None:
-                process.kill()
-
-    thread = threading.Thread(target=killer)
-    thread.start()
-    try:
-        with pytest.raises(WorkerError) as fault:
-            future.result(timeout=120)
-    finally:
-        stop.set()
-        thread.join()
-    assert "died twice" in fault.value.what and "worker-0.log" in fault.value.mend
-
-
-def test_faults_come_back_as_answers_and_the_worker_lives_on(executor: LocalExecutor):
-    broken = {**MLP, "dense": []}
-    answer, _ = executor.submit({**CONVERT, "architecture": broken}).result(timeout=120)
-    assert answer["error"]["name"] == "bad-input" and "dense" in answer["error"]["message"]
-    answer, _ = executor.submit({"task": "nothing"}).result(timeout=120)
-    assert answer["error"]["name"] == "internal"
-
-
-def test_closing_twice_ends_everything(tmp_path: Path):
-    made = LocalExecutor(DIGITS, 1, log_folder=tmp_path)
-    future = made.submit(CONVERT)
-    time.sleep(0.5)
-    made.close()
-    made.close()
-    with pytest.raises(WorkerError):
-        future.result(timeout=10)
 
 
 def test_folders_of_dead_processes_are_swept(

@@ -15,6 +15,7 @@ import pytest
 from munas.errors import BadInputError, LedgerError
 from munas.experiment import Experiment, parse_experiment
 from munas.pipeline.events import Silent
+from munas.pipeline.place import Place
 from munas.pipeline.progress import status
 from munas.pipeline.session import Limits, require_one_clock, resume, start
 from munas.store import Ledger
@@ -166,6 +167,36 @@ def test_max_candidates_stops_early_and_resume_goes_on(tmp_path: Path):
     assert found["candidates"] == 2
     found = resume(path, Silent(), Limits(max_candidates=3))
     assert found["candidates"] == 3
+
+
+def test_ray_gives_the_same_rows_and_another_executor_goes_on(finished: Path, tmp_path: Path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    path = tmp_path / "ray.ledger"
+    before = signal.getsignal(signal.SIGTERM)
+    found = start(experiment(), path, Silent(), "x", Limits(max_candidates=2), Place("ray"))
+    assert found["executor"] == "ray" and signal.getsignal(signal.SIGTERM) == before
+    assert history(path) == history(finished)[:2]
+    with Ledger.open(path) as ledger, Ledger.open(finished) as other:
+        ours, theirs = dict(ledger.run.identity), dict(other.run.identity)
+        assert (ours.pop("executor"), theirs.pop("executor")) == ("ray", "local")
+        assert ours == theirs
+    assert resume(path, Silent(), Limits(max_candidates=2))["executor"] == "local"
+
+
+def test_a_cluster_that_does_not_answer_leaves_nothing(tmp_path: Path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    path = tmp_path / "none.ledger"
+    with pytest.raises(BadInputError, match="No Ray cluster answers"):
+        start(experiment(), path, Silent(), "x", Limits(), Place("ray", "127.0.0.1:1"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ray_that_is_not_installed_is_told_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("munas.pipeline.ray_cluster.absent_packages", lambda _extra: ["ray"])
+    with pytest.raises(BadInputError, match=r"munas\[ray\]"):
+        start(experiment(), tmp_path / "x.ledger", Silent(), "x", Limits(), Place("ray"))
 
 
 def test_bounds_that_no_architecture_meets_are_refused(tmp_path: Path):

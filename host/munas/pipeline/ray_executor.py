@@ -37,7 +37,7 @@ class RayExecutor:
     """Worker processes on any node, `workers` of them at most; `ray` must be connected.
 
     `settings` as for LocalExecutor; `packed` gives the data set as `unpack_dataset` takes it, and
-    is called once, when the first node turns out not to have it.
+    is called once, when the first node turns out not to have it. `place` is what runs on the nodes.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class RayExecutor:
         tasks_per_worker: int = TASKS_PER_WORKER,
         rss_limit_bytes: int = RSS_LIMIT_BYTES,
         patience_s: float = PATIENCE_S,
+        place: type = WorkerPlace,
     ) -> None:
         import ray
 
@@ -57,7 +58,7 @@ class RayExecutor:
         self._packed, self._data, self._lock = packed, None, threading.Lock()
         self._arguments = settings, tasks_per_worker, rss_limit_bytes
         # Two calls at once: the task, and how far it is.
-        self._place = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(WorkerPlace)
+        self._place = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(place)
         self.jobs: queue.Queue[Job | None] = queue.Queue()
         self.ending = threading.Event()
         self.served_s = time.monotonic()
