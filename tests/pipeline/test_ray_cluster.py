@@ -43,7 +43,6 @@ def cluster() -> Iterator[Any]:
     quiet = {
         "include_dashboard": False,
         "object_store_memory": 100 * 2**20,
-        "_system_config": {"health_check_period_ms": 1000, "health_check_failure_threshold": 3},
     }
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **quiet})
     made.second = made.add_node(

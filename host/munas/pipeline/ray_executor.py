@@ -262,7 +262,7 @@ def _is_gone(where: Greeting | None, error: Exception) -> bool:
     if isinstance(error, ObjectLostError):
         return True  # a result that was lost on its way
     give_up = time.monotonic() + (
-        _NODE_LOSS_S if isinstance(error, ActorUnavailableError) else 2 * POLL_S
+        _NODE_LOSS_S if isinstance(error, ActorUnavailableError) else 10 * POLL_S
     )
     while True:
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
