@@ -106,3 +106,14 @@ def test_how_many_images_change(augment: Augment, low: float, high: float) -> No
     images = np.repeat(image, 2000, axis=0)
     changed = (augmented(images, augment, np.random.default_rng(4)) != images).any(axis=(1, 2, 3))
     assert low < changed.mean() < high
+
+
+def test_rows_alone_are_shifted() -> None:
+    """A series of 12 rows, one wide: rows move, channels and columns do not."""
+    images = np.arange(12, dtype=np.uint8).reshape(1, 12, 1, 1).repeat(200, axis=0)
+    moved = augmented(images, Augment(shift_rows=3), np.random.default_rng(0))[:, :, 0, 0]
+    assert set(moved[:, 5].tolist()) == {2, 3, 4, 5, 6, 7, 8}
+    assert moved[moved[:, 5] == 2][0].tolist() == [2, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+    wide = np.broadcast_to(np.arange(5, dtype=np.uint8)[:, None], (9, 12, 5, 1))
+    unmoved = augmented(wide.copy(), Augment(shift_rows=3), np.random.default_rng(0))
+    np.testing.assert_array_equal(unmoved, wide)

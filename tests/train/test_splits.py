@@ -66,3 +66,14 @@ def test_validation_images_shrink_with_the_training_images(
     train_samples: int, expected: int
 ) -> None:
     assert validation_count(train_samples, 54_000, 6_000) == expected
+
+
+def test_a_small_class_is_on_both_sides() -> None:
+    labels = np.repeat([0, 1, 2, 3], [500, 500, 3, 2])
+    stay, held = stratified(labels, 40)
+    assert len(held) == 40
+    assert set(labels[held]) == set(labels[stay]) == {0, 1, 2, 3}
+    assert sorted([*stay, *held]) == list(range(len(labels)))
+    few = subset(labels, 20)
+    assert len(set(few)) == 20
+    assert set(labels[few]) == {0, 1, 2, 3}

@@ -26,6 +26,7 @@ class Augment(Section):
 
     flip: bool = False
     shift_pixels: Annotated[int, Field(ge=0, le=16)] = 0
+    shift_rows: Annotated[int, Field(ge=0, le=16)] = 0
     rotate_radians: Annotated[float, Field(ge=0, le=3.2)] = 0.0
     rotate_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
 

@@ -24,15 +24,16 @@ _ROTATED_AT_ONCE = 512
 def is_on(augment: Augment) -> bool:
     """Whether anything would be changed at all."""
     rotates = augment.rotate_radians > 0 and augment.rotate_probability > 0
-    return augment.flip or augment.shift_pixels > 0 or rotates
+    return augment.flip or augment.shift_pixels > 0 or augment.shift_rows > 0 or rotates
 
 
 def augmented(images: Images, augment: Augment, rng: np.random.Generator) -> Images:
     """`images` turned, then shifted, then flipped, each image at random on its own.
 
     Half of the images are flipped; each is shifted by whole pixels, uniform from -shift_pixels to
-    +shift_pixels in both directions; a share of rotate_probability is turned by an angle uniform
-    within +-rotate_radians. The same state of `rng` gives the same images. With nothing switched
+    +shift_pixels in both directions, and by up to shift_rows up or down; a share of
+    rotate_probability is turned by an angle uniform within +-rotate_radians. The same state of
+    `rng` gives the same images. With nothing switched
     on, `images` itself is returned, at no cost.
     """
     count = len(images)
@@ -45,6 +46,9 @@ def augmented(images: Images, augment: Augment, rng: np.random.Generator) -> Ima
     if augment.shift_pixels > 0:
         reach = augment.shift_pixels
         images = shift(images, rng.integers(-reach, reach, (count, 2), endpoint=True))
+    if augment.shift_rows > 0:
+        rows = rng.integers(-augment.shift_rows, augment.shift_rows, count, endpoint=True)
+        images = shift(images, np.stack([rows, np.zeros_like(rows)], axis=1))
     if augment.flip:
         images = flip(images, rng.random(count) < 0.5)
     return images

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from munas.arch import Shape
+from munas.errors import DataError
 from munas.firmware.cache import cache_root
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,13 @@ class Lazy:
 
 def named_size(path: Path) -> str:
     """A file's folder, name and size: an identity that a moved data set keeps."""
-    return f"{path.parent.name}/{path.name}:{path.stat().st_size}"
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}.", "Unpack the archive that it is of again."
+        ) from None
+    return f"{path.parent.name}/{path.name}:{size}"
 
 
 def cached(key: str, what: str, make: Callable[[], Images]) -> Images:

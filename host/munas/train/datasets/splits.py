@@ -35,6 +35,18 @@ def stratified(labels: npt.NDArray[np.integer], held_out: int) -> tuple[Indices,
             f"on both sides: {error}",
             "Use more images.",
         ) from None
+    return _swapped(labels, stay, held)
+
+
+def _swapped(
+    labels: npt.NDArray[np.integer], stay: Indices, held: Indices
+) -> tuple[Indices, Indices]:
+    """Every class on both sides: the shares of a small one can come to none on the smaller side."""
+    for side, other in ((stay, held), (held, stay)):
+        for label in np.setdiff1d(labels, labels[side]):
+            most = np.bincount(labels[side]).argmax()
+            give, get = (labels[side] == most).argmax(), (labels[other] == label).argmax()
+            side[give], other[get] = other[get], side[give]
     return stay, held
 
 
