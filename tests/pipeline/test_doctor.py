@@ -39,4 +39,4 @@ def test_sources_of_tflm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 def test_only_extras_that_are_used_are_offered() -> None:
-    assert set(EXTRAS) == {"emulator", "aot", "baselines"}
+    assert set(EXTRAS) == {"emulator", "aot", "baselines", "ray", "tfds"}

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,11 +143,52 @@ def test_what_is_broken_is_named(speech_folder: Path) -> None:
         speech(speech_folder)
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataUnavailableError, match="no folder yes") as fault:
         speech(tmp_path)
     assert "speech_commands_v0.02.tar.gz" in fault.value.mend
     assert "keras" not in str(fault.value)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(DataUnavailableError, match="the package is not installed") as fault:
+        load(Data(name="speech_commands"), environ={})
+    assert "neither data.folder nor $MUNAS_DATA names one" in fault.value.what
+
+
+def test_what_tensorflow_datasets_has_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the package, with examples and labels as its version 0.0.3 has them."""
+    names = [*sorted(WORDS), "_silence_", "_unknown_"]
+    asked: list[tuple[str, bool]] = []
+
+    def examples(unknown: int) -> list[dict[str, Any]]:
+        labels = [*range(12), *[11] * unknown]
+        return [{"audio": tone(150 + 90 * i, 9_000).astype(np.int16), "label": i} for i in labels]
+
+    def give(name: str, split: list[str], download: bool, with_info: bool) -> Any:
+        asked.append((name, download))
+        label = SimpleNamespace(names=names)
+        info = SimpleNamespace(version="0.0.3", features={"label": label})
+        return [examples(20), examples(5), examples(0)], info
+
+    package = SimpleNamespace(load=give, as_numpy=lambda part: part)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", package)
+    dataset = speech(tmp_path)
+    assert asked == [("speech_commands", False)]
+    assert dataset.origin == "tensorflow-datasets' speech_commands 0.0.3"
+    for part in (dataset.train, dataset.val, dataset.test):
+        # One of the unknown words: a tenth of ten.
+        assert sorted(part.labels.tolist()) == list(range(12))
+    first = dataset.test.labels[0]
+    assert CLASSES[first] == "down"
+    assert speech(tmp_path).sha256 == dataset.sha256
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("Dataset speech_commands: could not find data in /x.\nMore.")
+
+    package.load = refuse
+    with pytest.raises(DataUnavailableError, match=r"not prepared \(tfds build speech_commands\)"):
+        speech(tmp_path)
 
 
 def test_the_front_end_by_its_definition() -> None:

@@ -45,6 +45,7 @@ EXTRAS = {
     "aot": (("bakenn",), "the ahead-of-time engine"),
     "baselines": (("optuna",), "the search algorithms nsga2 and tpe"),
     "ray": (("ray",), "searches on many machines"),
+    "tfds": (("tensorflow_datasets",), "data sets that it has prepared"),
 }
 TOOLS = (
     ("arm-none-eabi-gcc", "building firmware", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),

@@ -104,6 +104,8 @@ def _find(spec: DatasetSpec, data: Data, environ: Mapping[str, str]) -> Raw:
     mends = [*spec.mends, f"name a folder with its files in data.folder or ${ENVIRONMENT_FOLDER}"]
     if data.fallback is None:
         mends.append("set data.fallback to a data set that is at hand (digits always is)")
+    if data.folder is None and not environ.get(ENVIRONMENT_FOLDER):
+        looked.insert(0, f"no folder: neither data.folder nor ${ENVIRONMENT_FOLDER} names one")
     raise DataUnavailableError(
         f"{spec.title} cannot be had. Looked in:\n" + "\n".join(f"  {place}" for place in looked),
         "One of these mends it:\n" + "\n".join(f"  {mend}" for mend in mends),

@@ -31,6 +31,7 @@ from munas.train.datasets.mfcc import (
     features,
 )
 from munas.train.datasets.spec import DatasetSpec, Raw
+from munas.train.datasets.speech_tfds import read_speech_tfds
 from munas.train.datasets.splits import SPLIT_SEED
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -204,9 +205,11 @@ def _spec(name: str, title: str, front_end: FrontEnd) -> DatasetSpec:
             "SpeechCommands/speech_commands_v0.02",
         ),
         read_folder=partial(read_speech_folder, front_end),
+        tfds=partial(read_speech_tfds, front_end, CLASSES, EXTRA_SHARE),
         mends=(
             "unpack speech_commands_v0.02.tar.gz (download.tensorflow.org/data, 2.4 GB) in a "
             "folder speech_commands_v0.02",
+            "or prepare it once with tensorflow-datasets: tfds build speech_commands",
         ),
     )
 
