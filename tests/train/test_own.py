@@ -36,12 +36,15 @@ def halves(train: int = 60, test: int = 30, classes: int = 3) -> dict[str, np.nd
     }
 
 
-def test_a_series_of_floats_takes_its_shape_and_classes_from_the_file(tmp_path: Path) -> None:
+def test_a_series_of_floats_takes_its_shape_and_classes_from_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save(tmp_path, **halves())
     dataset = own(tmp_path)
     assert (dataset.input_shape, dataset.classes) == ((16, 1, 2), 3)
     assert (len(dataset.train), len(dataset.val), len(dataset.test)) == (48, 12, 30)
     assert dataset.test.images.dtype == np.uint8
+    assert "low [-1.0, 0.0], high [1.0, 10.0]" in capsys.readouterr().err
     # The training half's own range: its lowest is 0, its highest 255, in both channels.
     np.testing.assert_array_equal(np.unique(dataset.test.images), [0, 255])
     expected = (series(30)["x"] > 0) * 255

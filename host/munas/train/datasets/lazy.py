@@ -7,9 +7,8 @@ of a search needs them. What they show, and how they are read, is not known here
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-import time
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,6 @@ import numpy.typing as npt
 from munas.arch import Shape
 from munas.errors import DataError
 from munas.firmware.cache import cache_root
-
-log = logging.getLogger(__name__)
 
 Images = npt.NDArray[np.uint8]
 
@@ -63,6 +60,11 @@ class Lazy:
         return cached(key.hexdigest(), what, lambda: self.read(chosen))
 
 
+def tell(what: str) -> None:
+    """A line on standard error, where Keras's own progress goes too: some of this takes minutes."""
+    print(f"munas: {what}", file=sys.stderr, flush=True)
+
+
 def named_size(path: Path) -> str:
     """A file's folder, name and size: an identity that a moved data set keeps."""
     try:
@@ -92,10 +94,8 @@ def cached_arrays(
             return {name: archive[name] for name in archive.files}
     except Exception:  # absent, or damaged in any of the ways of zipfile, zlib and numpy
         pass
-    log.info("Preparing %s; kept in %s.", what, path.parent)
-    started = time.monotonic()
+    tell(f"Preparing {what}; kept in {path.parent}.")
     arrays = make()
-    log.debug("Prepared %s in %.0f s.", what, time.monotonic() - started)
     _keep(path, arrays)
     return arrays
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from munas.deploy.quiet import silence_tensorflow
+
 RATE = 16_000
 # Samples of a clip: one second.
 CLIP = RATE
@@ -43,6 +45,7 @@ class FrontEnd:
 
 def features(clips: npt.NDArray[np.int16], front_end: FrontEnd) -> npt.NDArray[np.uint8]:
     """uint8 [n, frames, coefficients, 1] of clips int16 [n, CLIP], n at most BATCH."""
+    silence_tensorflow()
     import tensorflow as tf
 
     sound = tf.constant(clips, tf.float32) / 32768.0

@@ -6,7 +6,6 @@ all that follows treats them as images.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ import numpy.typing as npt
 
 from munas.errors import DataError
 from munas.train.datasets.dataset import DataUnavailableError, Normalisation
+from munas.train.datasets.lazy import tell
 from munas.train.datasets.spec import Array, DatasetSpec, Raw
-
-log = logging.getLogger(__name__)
 
 FILE = "own.npz"
 # Sets of examples that the archive may have; the last is optional.
@@ -100,11 +98,9 @@ def _range(path: Path, arrays: dict[str, Array], train: Array) -> tuple[Array, A
     if not (high > low).all():
         raise _wrong(path, "has a channel whose high is not above its low")
     if not {"low", "high"} <= arrays.keys():
-        log.info(
-            "%s gives no low and high: the training half's are taken, low %s, high %s.",
-            path,
-            low.tolist(),
-            high.tolist(),
+        tell(
+            f"{path} does not give both low and high. Taken are low {low.tolist()}, "
+            f"high {high.tolist()}."
         )
     return low, high
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from munas.arch import Shape
+from munas.deploy.quiet import silence_tensorflow
 from munas.errors import DataError
 from munas.train.datasets.lazy import Lazy, named_size
 
@@ -26,6 +27,7 @@ def pictures(paths: Sequence[Path], shape: Shape, crop: float = 1.0) -> Lazy:
 
 
 def _decode(shape: Shape, crop: float, paths: Sequence[Path]) -> npt.NDArray[np.uint8]:
+    silence_tensorflow()
     images = np.empty((len(paths), *shape), np.uint8)
 
     def one(index: int) -> None:
