@@ -209,7 +209,7 @@ def _spec(name: str, title: str, front_end: FrontEnd) -> DatasetSpec:
         mends=(
             "unpack speech_commands_v0.02.tar.gz (download.tensorflow.org/data, 2.4 GB) in a "
             "folder speech_commands_v0.02",
-            "or prepare it once with tensorflow-datasets: tfds build speech_commands",
+            "prepare it once with tensorflow-datasets: tfds build speech_commands",
         ),
     )
 
