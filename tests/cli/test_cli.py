@@ -107,6 +107,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ledger",
         "candidates",
         "front",
+        "finalists",
         "wall_s",
         "time_by_stage_s",
         "executor",

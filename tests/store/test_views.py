@@ -43,6 +43,7 @@ CONTRACT = [
     "error",
     "created_at",
     "val_accuracy_float",
+    "sparsity",
 ]
 
 

@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {"name": "x", "data": {"name": "digits"}}
         ({"search": {"rounds": 0}}, "search.rounds: must be above 0, not 0"),
         ({"search": {"sample": 9, "population": 3}}, "sample (9) cannot exceed population (3)"),
         ({"train": {"dropout": "none"}}, 'train.dropout: must be a number, not "none"'),
-        ({"pruning": {"enabled": True}}, "pruning.enabled: must be false, not true"),
+        ({"pruning": {"sparsity": [0.1, 1.0]}}, "pruning: sparsity up to 1 leaves nothing"),
         ({"latency": {"board": 3}}, "latency.board: must be text, not 3"),
         ({"study": {"boards": "x"}}, 'study.boards: must be a list, not "x"'),
         ({"name": "ü"}, "name: must have the form"),
