@@ -48,7 +48,7 @@ Proposer = Callable[[int, Sequence[Result]], Iterator[Architecture]]
 # miss and walk towards the bounds; of morphisms the nearest miss is taken.
 SAMPLE_DRAWS = 300
 MORPHISM_DRAWS = 60
-PROPOSAL_DRAWS = 60
+PROPOSAL_DRAWS = 20
 # By how much a child's sparsity differs from its parent's (standard deviation; the authors' code).
 SPARSITY_STEP = 0.05
 
