@@ -70,7 +70,7 @@ def test_widening_and_norms_keep_the_function(trained, morphism: Morphism):
 
 
 @pytest.mark.parametrize(
-    "morphism", chosen(("remove-", "insert-", "to-", "kernel", "pool-", "append-")),
+    "morphism", chosen(("remove-layer", "insert-", "to-conv", "kernel", "pool-size", "append-d")),
     ids=lambda m: m.name,
 )  # fmt: skip
 def test_every_other_morphism_gives_weights_that_fit(trained, morphism: Morphism):

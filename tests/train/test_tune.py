@@ -24,13 +24,13 @@ BRANCHED = CnnArchitecture(
     ),
     Pooling("avg", 2),
 )
-SETTINGS = Train(epochs=3, batch=32, optimizer=Optimizer(learning_rate=0.05))
+SETTINGS = Train(epochs=2, batch=32, optimizer=Optimizer(learning_rate=0.05))
 
 
 @pytest.mark.slow
 def test_the_rounded_pass_is_near_the_int8_model_and_tuning_keeps_the_accuracy(digits):
     trained = train(BRANCHED, digits, SETTINGS, seed=5)
-    folded, weights = tune(BRANCHED, trained.weights, digits, SETTINGS, epochs=2, seed=5)
+    folded, weights = tune(BRANCHED, trained.weights, digits, SETTINGS, epochs=1, seed=5)
     assert folded == without_norms(BRANCHED)
     images = digits.normalisation.apply(digits.train.images[:100])
     validation = digits.normalisation.apply(digits.val.images)
@@ -47,9 +47,3 @@ def test_the_rounded_pass_is_near_the_int8_model_and_tuning_keeps_the_accuracy(d
     plain = model(validation, training=False).numpy()
     gap = np.abs(np.asarray(rounded.logits(validation)) - plain)
     assert 0 < gap.max() < 0.2 * np.abs(plain).max()  # it rounds, and not by much
-
-
-def test_the_same_seed_gives_the_same_tuned_weights(digits):
-    start = build_model(BRANCHED).get_weights()
-    results = [tune(BRANCHED, start, digits, SETTINGS, epochs=1, seed=2)[1] for _ in range(2)]
-    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(*results, strict=True))
