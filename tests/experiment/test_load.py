@@ -75,7 +75,7 @@ def test_impossible_studies_are_named(tmp_path: Path, text: str, fault: str):
         ("[pruning]\nsparsity = [0.5, 0.2]\n", "pruning: sparsity must be two shares"),
         ("[pruning]\nstart = 0.9\n", "pruning: start (0.9) must come before finish"),
         ("[fidelity]\nrungs = [3, 2]\n", "fidelity: rungs must rise"),
-        ("[fidelity]\nrungs = [3, 9]\n", "fidelity.rungs must end with train.epochs (45)"),
+        ("[fidelity]\nrungs = [3, 45]\n", "45 is not below train.epochs (45)"),
         ("[train.optimizer]\nlearning_rate = -1.0\n", "train.optimizer.learning_rate"),
     ],
 )
@@ -168,3 +168,12 @@ def test_a_model_comes_from_one_place(tmp_path: Path, change: str, said: str | N
 def test_an_experiment_is_no_suite() -> None:
     with pytest.raises(BadInputError, match="is an experiment, not a suite"):
         load_suite(find_experiment("quickstart"))
+
+
+def test_capped_trainings_keep_the_rungs_below(tmp_path: Path) -> None:
+    text = MINIMAL + "[fidelity]\nrungs = [2, 6]\n"
+    experiment = load_experiment(write(tmp_path, text), ("train.epochs=10",))
+    assert experiment.rungs == (2, 6, 10)
+    assert experiment.capped(99).rungs == (2, 6, 10)
+    assert experiment.capped(6).rungs == (2, 6)
+    assert experiment.capped(2).rungs == (2,)

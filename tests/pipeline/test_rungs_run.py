@@ -23,7 +23,7 @@ TABLE = {
     "search": {"population": 3, "sample": 2, "rounds": 5, "seed": 2, "workers": 2},
     "train": {"epochs": 2, "batch": 32, "optimizer": {"schedule": "cosine"}},
     "pruning": {"enabled": True, "sparsity": [0.2, 0.5]},
-    "fidelity": {"rungs": [1, 2], "reduction": 2, "inherit": True},
+    "fidelity": {"rungs": [1], "reduction": 2, "inherit": True},
     "finalists": {"count": 1, "seeds": 2, "tune_above": 0.0, "tune_epochs": 1},
     "latency": {"source": "mac"},
 }

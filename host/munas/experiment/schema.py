@@ -154,10 +154,10 @@ class Pruning(Section):
 
 
 class Fidelity(Section):
-    """Short trainings first: successive halving over `rungs`, which are epochs in all.
+    """Short trainings first: successive halving over `rungs`, then `train.epochs` (epochs in all).
 
-    One in `reduction` of a rung's candidates goes on to the next. The last rung is the full
-    training; without rungs every candidate gets it. `stop_hopeless` ends a training whose learning
+    One in `reduction` of a rung's candidates goes on to the next, and last to the full training;
+    without rungs every candidate gets it at once. `stop_hopeless` ends a training whose learning
     curve cannot reach the error bound any more; `inherit` lets a child begin with its parent's
     weights where a morphism keeps the function.
     """
@@ -268,11 +268,12 @@ class Experiment(_File):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         rungs = self.fidelity.rungs
-        if rungs and rungs[-1] != self.train.epochs:
+        if rungs and rungs[-1] >= self.train.epochs:
             raise ValueError(
-                f"fidelity.rungs must end with train.epochs ({self.train.epochs}), not {rungs[-1]}"
+                f"fidelity.rungs are shorter trainings than the full one: {rungs[-1]} is not below "
+                f"train.epochs ({self.train.epochs})"
             )
-        if len(rungs) > 1 and self.latency.measure == "undecided":
+        if rungs and self.latency.measure == "undecided":
             raise ValueError(
                 'fidelity.rungs needs latency.measure = "all": who goes on to the next rung '
                 "depends on every latency"
@@ -280,9 +281,9 @@ class Experiment(_File):
         return self
 
     def capped(self, epochs: int) -> Experiment:
-        """With no training longer than `epochs`; rungs from there on become one."""
+        """With no training longer than `epochs`; rungs from there on fall away."""
         full = min(epochs, self.train.epochs)
-        rungs = self.fidelity.rungs and (*(r for r in self.fidelity.rungs if r < full), full)
+        rungs = tuple(rung for rung in self.fidelity.rungs if rung < full)
         return self.model_copy(
             update={
                 "train": self.train.model_copy(update={"epochs": full}),
@@ -292,8 +293,8 @@ class Experiment(_File):
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The epochs in all of each rung; one rung where the training is always full."""
-        return self.fidelity.rungs or (self.train.epochs,)
+        """The epochs in all of each rung, the full training's last."""
+        return (*self.fidelity.rungs, self.train.epochs)
 
 
 class StudyExperiment(_File):
