@@ -75,7 +75,9 @@ def test_impossible_studies_are_named(tmp_path: Path, text: str, fault: str):
         ("[pruning]\nsparsity = [0.5, 0.2]\n", "pruning: sparsity must be two shares"),
         ("[pruning]\nstart = 0.9\n", "pruning: start (0.9) must come before finish"),
         ("[fidelity]\nrungs = [3, 2]\n", "fidelity: rungs must rise"),
-        ("[fidelity]\nrungs = [3, 45]\n", "45 is not below train.epochs (45)"),
+        ('[fidelity]\nrungs = [3]\n[latency]\nmeasure = "undecided"\n', "fidelity.rungs needs"),
+        ("[pruning]\nsparsity = [nan, 0.5]\n", "pruning.sparsity"),
+        ("[pruning]\nenabled = 1\n", "pruning.enabled"),
         ("[train.optimizer]\nlearning_rate = -1.0\n", "train.optimizer.learning_rate"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_teacher_of_something_else_is_refused(digits, tmp_path, shape, scores,
 
 
 def test_what_is_no_keras_file_is_refused(digits, tmp_path: Path):
-    with pytest.raises(BadInputError, match="There is no teacher"):
+    with pytest.raises(BadInputError, match="does not exist"):
         answers_of(tmp_path / "none.keras", digits)
     (tmp_path / "text.keras").write_text("not a model")
     with pytest.raises(BadInputError, match="cannot be read as a Keras model"):

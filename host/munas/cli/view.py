@@ -287,7 +287,8 @@ def _describe(row: ResultRow, feasible: bool) -> str:
         return "outside the bounds, not trained"
     accuracy = f"int8 {row.val_accuracy_int8:.1%}" if row.val_accuracy_int8 is not None else ""
     latency = f", {row.latency_us / 1000:.2f} ms {row.latency_source}" if row.latency_us else ""
-    return f"{accuracy}{latency}, {'within' if feasible else 'outside'} the bounds"
+    given_up = f", given up after {row.epochs} epochs" if row.evaluation.get("hopeless") else ""
+    return f"{accuracy}{latency}, {'within' if feasible else 'outside'} the bounds{given_up}"
 
 
 class PlainView(_View):

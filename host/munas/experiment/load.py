@@ -102,7 +102,7 @@ def _checked(kind: type[F], table: dict[str, Any], origin: str, noun: str = "exp
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        lines = [f"  {_field(item['loc'])}: {told(item)}" for item in _own_faults(error)]
+        lines = list(dict.fromkeys(_line(item) for item in _own_faults(error)))
         raise BadInputError(
             f"{origin} is not a valid {noun}:\n" + "\n".join(lines),
             f"Mend the fields named above; {_PAGES[noun]} lists them all.",
@@ -124,8 +124,14 @@ def _own_faults(error: ValidationError) -> list[ErrorDetails]:
     ]
 
 
+def _line(item: ErrorDetails) -> str:
+    field = _field(item["loc"])
+    return f"  {field}: {told(item)}" if field else f"  {told(item)}"
+
+
 def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(file)"
+    """The field's name; which kind of several a value was tried as is no part of it."""
+    return ".".join(str(part) for part in location if "[" not in str(part))
 
 
 def _override(table: dict[str, Any], override: str) -> None:
@@ -138,8 +144,10 @@ def _override(table: dict[str, Any], override: str) -> None:
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
         value = text.strip()
+        if value.startswith(("[", "{", '"', "'")):
+            raise BadInputError(f"--set {override!r} is not valid TOML: {error}.") from None
     target = table
     for part in parts[:-1]:
         target = target.setdefault(part, {})

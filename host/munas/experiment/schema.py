@@ -10,23 +10,24 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Strict(), Field(gt=0)]
+Flag = Annotated[bool, Strict()]
 
 
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Augment(Section):
     """Random changes of training images, each off unless given (source: the paper's data sets)."""
 
-    flip: bool = False
-    shift_pixels: Annotated[int, Field(ge=0, le=16)] = 0
-    shift_rows: Annotated[int, Field(ge=0, le=16)] = 0
+    flip: Flag = False
+    shift_pixels: Annotated[int, Strict(), Field(ge=0, le=16)] = 0
+    shift_rows: Annotated[int, Strict(), Field(ge=0, le=16)] = 0
     rotate_radians: Annotated[float, Field(ge=0, le=3.2)] = 0.0
     rotate_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
 
@@ -73,7 +74,7 @@ class SearchSection(Section):
     population: Positive = 100
     sample: Positive = 25
     rounds: Positive = 2000
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Strict(), Field(ge=0)] = 0
     workers: Positive | None = None
     lag: Positive | None = None
 
@@ -89,7 +90,7 @@ class SearchSection(Section):
 class Step(Section):
     """From `epoch` on (counted from 0), this learning rate."""
 
-    epoch: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Strict(), Field(ge=0)]
     learning_rate: Annotated[float, Field(gt=0)]
 
 
@@ -134,7 +135,7 @@ class Pruning(Section):
     change while the share of the training that is done lies between `start` and `finish`.
     """
 
-    enabled: bool = False
+    enabled: Flag = False
     sparsity: tuple[float, float] = (0.05, 0.9)
     start: Annotated[float, Field(ge=0, lt=1)] = 0.07
     finish: Annotated[float, Field(gt=0, lt=1)] = 0.85
@@ -163,9 +164,9 @@ class Fidelity(Section):
     """
 
     rungs: tuple[Positive, ...] = ()
-    reduction: Annotated[int, Field(ge=2)] = 3
-    stop_hopeless: bool = False
-    inherit: bool = False
+    reduction: Annotated[int, Strict(), Field(ge=2)] = 3
+    stop_hopeless: Flag = False
+    inherit: Flag = False
 
     @model_validator(mode="after")
     def _plausible(self) -> Self:
@@ -193,10 +194,10 @@ class Finalists(Section):
     epochs with quantised weights and activations.
     """
 
-    count: Annotated[int, Field(ge=0)] = 0
-    seeds: Annotated[int, Field(ge=2)] = 3
+    count: Annotated[int, Strict(), Field(ge=0)] = 0
+    seeds: Annotated[int, Strict(), Field(ge=2)] = 3
     tune_above: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    tune_epochs: Annotated[int, Field(ge=0)] = 3
+    tune_epochs: Annotated[int, Strict(), Field(ge=0)] = 3
 
 
 OnBoardLoss = Literal["pause", "rescore"]
@@ -223,8 +224,8 @@ class StudySection(Section):
     generation: Literal["stratified", "paper"] = "stratified"
     macs: tuple[Positive, Positive] = (30_000, 4_000_000)
     input: tuple[Positive, Positive, Positive] | None = None
-    classes: Annotated[int, Field(ge=2)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    classes: Annotated[int, Strict(), Field(ge=2)] | None = None
+    seed: Annotated[int, Strict(), Field(ge=0)] = 0
     boards: tuple[str, ...] = ()
     engines: tuple[Literal["tflm", "aot"], ...] = ()
 
@@ -267,13 +268,7 @@ class Experiment(_File):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        rungs = self.fidelity.rungs
-        if rungs and rungs[-1] >= self.train.epochs:
-            raise ValueError(
-                f"fidelity.rungs are shorter trainings than the full one: {rungs[-1]} is not below "
-                f"train.epochs ({self.train.epochs})"
-            )
-        if rungs and self.latency.measure == "undecided":
+        if len(self.rungs) > 1 and self.latency.measure == "undecided":
             raise ValueError(
                 'fidelity.rungs needs latency.measure = "all": who goes on to the next rung '
                 "depends on every latency"
@@ -281,20 +276,15 @@ class Experiment(_File):
         return self
 
     def capped(self, epochs: int) -> Experiment:
-        """With no training longer than `epochs`; rungs from there on fall away."""
-        full = min(epochs, self.train.epochs)
-        rungs = tuple(rung for rung in self.fidelity.rungs if rung < full)
-        return self.model_copy(
-            update={
-                "train": self.train.model_copy(update={"epochs": full}),
-                "fidelity": self.fidelity.model_copy(update={"rungs": rungs}),
-            }
-        )
+        """With no training longer than `epochs`."""
+        train = self.train.model_copy(update={"epochs": min(epochs, self.train.epochs)})
+        return self.model_copy(update={"train": train})
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The epochs in all of each rung, the full training's last."""
-        return (*self.fidelity.rungs, self.train.epochs)
+        """The epochs in all of each rung, the full training's last; longer ones fall away."""
+        full = self.train.epochs
+        return (*(rung for rung in self.fidelity.rungs if rung < full), full)
 
 
 class StudyExperiment(_File):

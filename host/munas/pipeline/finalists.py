@@ -7,8 +7,9 @@ their own, and what counts is the mean and the spread of their int8 accuracies.
 
 from __future__ import annotations
 
+import logging
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,11 @@ from munas.errors import InfrastructureError
 from munas.experiment import Experiment
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
+from munas.pipeline.faults import BLAMELESS
 from munas.pipeline.training import distillation_of
-from munas.store import FinalRow, Ledger
+from munas.store import EventRow, FinalRow, Ledger
+
+log = logging.getLogger(__name__)
 
 # Seeds of finalists are far from those of candidates, which are near the run's own.
 _SEEDS_APART = 7_919
@@ -84,17 +88,24 @@ def train_finalists(
     experiment: Experiment,
     executor: Executor,
     observer: Observer,
-    teacher: Mapping[str, bytes],
+    teacher: Callable[[], Mapping[str, bytes]],
 ) -> None:
     """Train the first `finalists.count` of the front that are still missing, with every seed.
 
-    The most accurate on the validation images come first; `teacher` is the blob of its answers.
-    Raises InfrastructureError where one could not be trained for a reason that is not its own.
+    The most accurate on the validation images come first; `teacher` gives the blob of its answers.
+    One that fails through its own fault is left out, and an event tells of it. Raises
+    InfrastructureError, once the others are kept, where one fails for a reason that is not its own.
     """
     settings = experiment.finalists
     if not settings.count:
         return
-    done = {(row.candidate_id, row.seed) for row in ledger.finals()}
+    done: set[tuple[int, int | None]] = {
+        (row.candidate_id, row.seed) for row in ledger.finals()
+    } | {
+        (event.detail["candidate_id"], event.detail["seed"])
+        for event in ledger.events()
+        if event.kind == "finalist-failed"
+    }
     front = sorted(ledger.front(), key=lambda row: -row["val_accuracy_int8"])[: settings.count]
     numbers = [int(row["candidate_id"]) for row in front]
     todo = [
@@ -109,19 +120,26 @@ def train_finalists(
     futures: dict[Future[Any], tuple[int, int]] = {}
     for number, seed in todo:
         task = final_task(ledger, experiment, number, seed)
-        futures[executor.submit(task, dict(teacher))] = number, seed
+        futures[executor.submit(task, dict(teacher()))] = number, seed
+    blameless: InfrastructureError | None = None
     for future in as_completed(futures):
         number, seed = futures[future]
         answer, blobs = future.result()
         if "error" in answer:
-            raise InfrastructureError(
-                f"Finalist {number} could not be trained with seed {seed}: "
-                f"{answer['error']['message']}",
-                answer["error"].get("mend", ""),
-            )
+            told = f"Finalist {number} could not be trained with seed {seed}: "
+            told += answer["error"]["message"]
+            if answer["error"]["name"] in BLAMELESS:
+                blameless = InfrastructureError(told, answer["error"].get("mend", ""))
+                continue
+            log.warning("%s", told)
+            detail = {"candidate_id": number, "seed": seed, "error": answer["error"]}
+            ledger.add_event(EventRow(kind="finalist-failed", detail=detail))
+            continue
         for blob in blobs.values():
             ledger.put_artifact(blob)
         ledger.add_final(FinalRow(candidate_id=number, seed=seed, **answer["final"]))
+    if blameless is not None:
+        raise blameless
 
 
 def final_task(

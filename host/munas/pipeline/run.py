@@ -87,7 +87,7 @@ class SearchRun:
         self.provider = provider
         self.observer = observer
         self.times = Stages()
-        self._teacher: dict[str, bytes] = {}
+        self._teacher: dict[str, bytes] | None = None
         self._flights: dict[Future[Any], Flight] = {}
         self._known = {(row.candidate_id, row.rung): row for row in ledger.results()}
         rounds = search.settings.rounds
@@ -109,16 +109,16 @@ class SearchRun:
         """
         started = time.perf_counter()
         try:
-            self._teacher = ask_teacher(self.experiment, self.executor)
             self._replay()
             while self._fill(self.limit) or self._flights:
                 self._collect()
             began = time.perf_counter()
             self._settle_front()
             test_front(self.ledger, self.executor, self.observer)
-            train_finalists(
-                self.ledger, self.experiment, self.executor, self.observer, self._teacher
-            )
+            if self.search.finished:
+                train_finalists(
+                    self.ledger, self.experiment, self.executor, self.observer, self._answers
+                )
             self.times.waiting_s += time.perf_counter() - began
             self.ledger.add_event(EventRow(kind="finished", detail={"candidates": self.limit}))
         finally:
@@ -210,12 +210,19 @@ class SearchRun:
 
     def _train(self, flight: Flight) -> None:
         task, blobs = training_of(self.ledger, self.experiment, self.search, flight.candidate)
-        blobs |= self._teacher
+        blobs |= self._answers()
 
         def progress(said: dict[str, Any]) -> None:
             self.observer.progress(flight.number, "train", said["epoch"], said["epochs"])
 
         self._launch(flight, "train", self.executor.submit(task, blobs, progress=progress))
+
+    def _answers(self) -> dict[str, bytes]:
+        """The teacher's answers, asked for when first needed."""
+        if self._teacher is None:
+            known = self.ledger.run.identity.get("teacher_sha256")
+            self._teacher = ask_teacher(self.experiment, self.executor, known)
+        return self._teacher
 
     def _launch(self, flight: Flight, stage: str, future: Future[Any]) -> None:
         flight.stage = stage

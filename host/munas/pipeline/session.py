@@ -34,6 +34,7 @@ from munas.pipeline.setup import (
     screen_of,
     search_of,
     teacher_of,
+    with_absolute_teacher,
 )
 from munas.pipeline.sources import EngineName, mac_model_of, provider_for
 from munas.search import (
@@ -75,6 +76,7 @@ def start(
     check_bounds(experiment)
     require_algorithm(experiment.search.algorithm)
     workers = experiment.search.workers or default_workers()
+    experiment = with_absolute_teacher(experiment)
     with opened(place, workers) as at:
         return _start(experiment, path, observer, command, limits, workers, at)
 

@@ -67,6 +67,15 @@ def teacher_of(experiment: Experiment, dataset: Any) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def with_absolute_teacher(experiment: Experiment) -> Experiment:
+    """The experiment with its teacher's path whole, so that it is found from any folder."""
+    if experiment.distillation.teacher is None:
+        return experiment
+    path = str(Path(experiment.distillation.teacher).expanduser().absolute())
+    found = experiment.distillation.model_copy(update={"teacher": path})
+    return experiment.model_copy(update={"distillation": found})
+
+
 def require_reachable(
     experiment: Experiment, identity: Mapping[str, Any], provider: LatencyProvider
 ) -> None:
@@ -87,7 +96,7 @@ def require_reachable(
         )
         lines = [
             f"  {name} = {bounds[name]:,g}: the nearest has {values[name]:,g} "
-            f"({ratio:.2f} times as much)"
+            f"({ratio:,.3g} times as much)"
             for ratio, name in broken
             if ratio > 1
         ]

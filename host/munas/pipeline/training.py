@@ -5,13 +5,14 @@ Both ends of the task are here, so that what one writes the other understands.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from munas.arch import Architecture
 from munas.cost import Cost
-from munas.errors import InfrastructureError
+from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment
 from munas.experiment.schema import Train
 from munas.latency import Reading
@@ -97,10 +98,13 @@ def distillation_of(experiment: Experiment) -> dict[str, float]:
     return experiment.distillation.model_dump(include={"weight", "temperature"})
 
 
-def ask_teacher(experiment: Experiment, executor: Executor) -> dict[str, bytes]:
+def ask_teacher(
+    experiment: Experiment, executor: Executor, teacher_sha256: str | None
+) -> dict[str, bytes]:
     """The blob of the teacher's answers that goes with trainings; none without a teacher.
 
-    Asked in a worker, whose sums come out the same each time. Raises InfrastructureError.
+    Asked in a worker, whose sums come out the same each time. Raises InfrastructureError, and
+    BadInputError where the file is not the one that the run began with.
     """
     if experiment.distillation.teacher is None:
         return {}
@@ -112,6 +116,12 @@ def ask_teacher(experiment: Experiment, executor: Executor) -> dict[str, bytes]:
             f"The teacher {path} cannot be read: {error.strerror}.",
             "Restore the file that the search began with, then resume.",
         ) from None
+    if hashlib.sha256(data).hexdigest() != teacher_sha256:
+        raise BadInputError(
+            f"The teacher {path} is not the file that the search began with: some candidates would "
+            "have learnt from another one.",
+            "Restore that file, or begin a new search.",
+        )
     answer, blobs = executor.submit({"task": "teach"}, {"teacher": data}).result()
     if "error" in answer:
         raise InfrastructureError(answer["error"]["message"], answer["error"].get("mend", ""))

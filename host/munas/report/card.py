@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from munas.arch import Architecture, assemble, channel_groups
 from munas.pipeline.finalists import finalists_of
 from munas.pipeline.revise import current_source
 from munas.report.listing import experiment_toml
@@ -50,7 +51,8 @@ class Card:
     seed: int | None
     versions: Mapping[str, str]
     experiment_toml: str
-    sparsity: float | None = None
+    pruned: float | None = None
+    given_up: bool = False
     finalist: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def card_of(ledger: Ledger, candidate: CandidateRow, result: ResultRow) -> Card:
         command=ledger.run.command,
         seed=identity.get("seed"),
         versions=identity.get("versions") or {},
-        sparsity=candidate.sparsity,
+        pruned=_pruned(candidate, result),
+        given_up=bool(result.evaluation.get("hopeless")),
         finalist=_finalist(ledger, candidate.candidate_id),
         experiment_toml=experiment_toml(ledger.run),
     )
@@ -121,10 +124,11 @@ def to_markdown(card: Card, notes: Sequence[str] = ()) -> str:
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     said = "".join(f"\n{note}\n" for note in notes)
-    pruned = f", {card.sparsity:.0%} of its channels pruned" if card.sparsity else ""
+    pruned = f", {card.pruned:.0%} of its channels pruned" if card.pruned is not None else ""
+    given_up = ", then given up: it could not reach the bound on the error" * card.given_up
     return f"""# {card.title}
 
-Trained for {card.epochs or "?"} epochs on {card.dataset}{pruned}.
+Trained for {card.epochs or "?"} epochs on {card.dataset}{pruned}{given_up}.
 
 | | |
 |---|---|
@@ -167,6 +171,17 @@ def _anew(finalist: Mapping[str, Any]) -> str:
     mean, spread = (finalist[f"test_accuracy_int8_{name}"] for name in ("mean", "sd"))
     within = f" ± {100 * spread:.2f}" if spread is not None else ""
     return f"{100 * mean:.2f}{within} % over {finalist['seeds']} seeds"
+
+
+def _pruned(candidate: CandidateRow, result: ResultRow) -> float | None:
+    """The share of channels that pruning took; null where nothing is pruned."""
+    if result.architecture is None:
+        return None
+    left, whole = (
+        sum(group.width for group in channel_groups(assemble(Architecture.from_dict(dict(each)))))
+        for each in (result.architecture, candidate.architecture)
+    )
+    return 1 - left / whole if whole else 0.0
 
 
 def _finalist(ledger: Ledger, candidate_id: int) -> dict[str, Any] | None:

@@ -109,6 +109,12 @@ class Masks:
             self._final = last
             self._choose(self._plan.sparsity if last else self._plan.sparsity_at(progress))
 
+    def close(self) -> None:
+        """Close what is to be closed, of a training that ends before its time."""
+        if not self._final:
+            self._final = True
+            self._choose(self._plan.sparsity)
+
     def _choose(self, sparsity: float) -> None:
         saliencies = [saliency.numpy() for saliency in self._saliencies]
         kept = kept_channels(self.groups, saliencies, sparsity)

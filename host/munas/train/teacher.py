@@ -86,15 +86,16 @@ def load_teacher(path: Path, dataset: Dataset) -> Any:
 
     path = path.expanduser()
     if not path.is_file():
+        fault = "is no file" if path.exists() else "does not exist"
         raise BadInputError(
-            f"There is no teacher {path} (distillation.teacher).",
+            f"The teacher {path} (distillation.teacher) {fault}.",
             "Give a Keras file; munas teacher EXPERIMENT --out FILE trains one.",
         )
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has one for each way in which a file can be wrong
+    except Exception:  # Keras has one for each way in which a file can be wrong
         raise BadInputError(
-            f"The teacher {path} cannot be read as a Keras model: {error}",
+            f"The teacher {path} cannot be read as a Keras model.",
             "It must be a .keras file of a model made of Keras's own layers.",
         ) from None
     wanted = dataset.input_shape

@@ -161,11 +161,15 @@ def train(
             break
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise _diverged(history[-1].epoch)
+    val_accuracy = history[-1].val_accuracy
+    if masks and stopped:
+        masks.close()
+        val_accuracy = steps.accuracy(dataset.val)
     left, smaller = masks.cut(model) if masks else (architecture, model)
     return TrainedModel(
         architecture=left,
         model=smaller,
-        val_accuracy=history[-1].val_accuracy,
+        val_accuracy=val_accuracy,
         history=tuple(history),
         stopped=stopped,
         time=TrainTime(

@@ -99,8 +99,9 @@ def _range(path: Path, arrays: dict[str, Array], train: Array) -> tuple[Array, A
         raise _wrong(path, "has a channel whose high is not above its low")
     if not {"low", "high"} <= arrays.keys():
         tell(
-            f"{path} does not give both low and high. Taken are low {low.tolist()}, "
-            f"high {high.tolist()}."
+            f"{path} does not give both low and high. Taken are low "
+            f"{[float(f'{value:.4g}') for value in low]}, "
+            f"high {[float(f'{value:.4g}') for value in high]}."
         )
     return low, high
 
