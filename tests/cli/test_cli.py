@@ -140,7 +140,9 @@ def test_resume_of_a_finished_ledger(ledger: Path):
     assert done.returncode == 0 and json.loads(done.stdout)["candidates"] == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_interrupt_says_how_to_resume_and_resume_ends_it(tmp_path: Path, number: signal.Signals):
     path = tmp_path / "i.ledger"
     process = subprocess.Popen(

@@ -105,7 +105,14 @@ def one_channel_column() -> Architecture:
 
 
 @pytest.mark.parametrize(
-    "drawn", [architecture(0), architecture(4), architecture(14), one_channel_column(), series(2)]
+    "drawn",
+    [
+        architecture(0),
+        pytest.param(architecture(4), marks=pytest.mark.long),
+        architecture(14),
+        one_channel_column(),
+        series(2),
+    ],
 )
 def test_canonical_form_computes_the_same_bytes(
     drawn: Architecture, monkeypatch: pytest.MonkeyPatch

@@ -169,6 +169,7 @@ def test_max_candidates_stops_early_and_resume_goes_on(tmp_path: Path):
     assert found["candidates"] == 3
 
 
+@pytest.mark.long
 def test_ray_gives_the_same_rows_and_another_executor_goes_on(finished: Path, tmp_path: Path):
     pytest.importorskip("ray", reason="needs the extra ray")
     path = tmp_path / "ray.ledger"

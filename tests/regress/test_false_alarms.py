@@ -80,7 +80,10 @@ def test_the_noise_floor_is_that_of_the_model() -> None:
     assert 0.004 < noise_floor() < 0.01  # two restarts differ by 0.55 % in 95 % of cases
 
 
-@pytest.mark.parametrize(("known", "pairs"), [(True, 2000), (False, 500)])
+@pytest.mark.parametrize(
+    ("known", "pairs"),
+    [pytest.param(True, 2000, marks=pytest.mark.long), (True, 400), (False, 500)],
+)
 def test_same_against_same_is_hardly_ever_flagged(known: bool, pairs: int) -> None:
     """Checks of 8 models each: the share of checks with an alarm, bounded from above."""
     effect = noise_floor() if known else DEFAULT_EFFECT

@@ -73,6 +73,7 @@ def test_widening_and_norms_keep_the_function(trained, morphism: Morphism):
     "morphism", chosen(("remove-layer", "insert-", "to-conv", "kernel", "pool-size", "append-d")),
     ids=lambda m: m.name,
 )  # fmt: skip
+@pytest.mark.long
 def test_every_other_morphism_gives_weights_that_fit(trained, morphism: Morphism):
     weights = inherited(morphism.child, PARENT, trained.get_weights(), morphism.name, seed=4)
     model = build_model(morphism.child)

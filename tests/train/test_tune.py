@@ -27,7 +27,7 @@ BRANCHED = CnnArchitecture(
 SETTINGS = Train(epochs=2, batch=32, optimizer=Optimizer(learning_rate=0.05))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_rounded_pass_is_near_the_int8_model_and_tuning_keeps_the_accuracy(digits):
     trained = train(BRANCHED, digits, SETTINGS, seed=5)
     folded, weights = tune(BRANCHED, trained.weights, digits, SETTINGS, epochs=1, seed=5)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
-Positive = Annotated[int, Strict(), Field(gt=0)]
+Positive = Annotated[int, Field(gt=0)]
 Flag = Annotated[bool, Strict()]
 
 
@@ -26,8 +26,8 @@ class Augment(Section):
     """Random changes of training images, each off unless given (source: the paper's data sets)."""
 
     flip: Flag = False
-    shift_pixels: Annotated[int, Strict(), Field(ge=0, le=16)] = 0
-    shift_rows: Annotated[int, Strict(), Field(ge=0, le=16)] = 0
+    shift_pixels: Annotated[int, Field(ge=0, le=16)] = 0
+    shift_rows: Annotated[int, Field(ge=0, le=16)] = 0
     rotate_radians: Annotated[float, Field(ge=0, le=3.2)] = 0.0
     rotate_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
 
@@ -74,7 +74,7 @@ class SearchSection(Section):
     population: Positive = 100
     sample: Positive = 25
     rounds: Positive = 2000
-    seed: Annotated[int, Strict(), Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     workers: Positive | None = None
     lag: Positive | None = None
 
@@ -90,7 +90,7 @@ class SearchSection(Section):
 class Step(Section):
     """From `epoch` on (counted from 0), this learning rate."""
 
-    epoch: Annotated[int, Strict(), Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0)]
     learning_rate: Annotated[float, Field(gt=0)]
 
 
@@ -164,7 +164,7 @@ class Fidelity(Section):
     """
 
     rungs: tuple[Positive, ...] = ()
-    reduction: Annotated[int, Strict(), Field(ge=2)] = 3
+    reduction: Annotated[int, Field(ge=2)] = 3
     stop_hopeless: Flag = False
     inherit: Flag = False
 
@@ -194,10 +194,10 @@ class Finalists(Section):
     epochs with quantised weights and activations.
     """
 
-    count: Annotated[int, Strict(), Field(ge=0)] = 0
-    seeds: Annotated[int, Strict(), Field(ge=2)] = 3
+    count: Annotated[int, Field(ge=0)] = 0
+    seeds: Annotated[int, Field(ge=2)] = 3
     tune_above: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    tune_epochs: Annotated[int, Strict(), Field(ge=0)] = 3
+    tune_epochs: Annotated[int, Field(ge=0)] = 3
 
 
 OnBoardLoss = Literal["pause", "rescore"]
@@ -224,8 +224,8 @@ class StudySection(Section):
     generation: Literal["stratified", "paper"] = "stratified"
     macs: tuple[Positive, Positive] = (30_000, 4_000_000)
     input: tuple[Positive, Positive, Positive] | None = None
-    classes: Annotated[int, Strict(), Field(ge=2)] | None = None
-    seed: Annotated[int, Strict(), Field(ge=0)] = 0
+    classes: Annotated[int, Field(ge=2)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
     boards: tuple[str, ...] = ()
     engines: tuple[Literal["tflm", "aot"], ...] = ()
 
