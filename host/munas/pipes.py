@@ -1,11 +1,13 @@
-"""How a process and its children talk: JSON headers and raw blobs over pipes.
+"""How a process and its children talk: JSON headers, raw blobs and arrays over pipes.
 
 A message is the length of its header (4 bytes, big-endian), the header as JSON, and the blobs whose
-names and lengths the header lists. No pickle, so a worker can be any process.
+names and lengths the header lists. Arrays are blobs in NumPy's own format. No pickle, so a worker
+can be any process.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Mapping
@@ -43,6 +45,24 @@ def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, bytes]] |
             return None
         blobs[name] = data
     return header, blobs
+
+
+def pack_arrays(arrays: Mapping[str, Any], *, compressed: bool = True) -> bytes:
+    """Named arrays as one .npz file."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    write = np.savez_compressed if compressed else np.savez
+    write(stream, **arrays)
+    return stream.getvalue()
+
+
+def unpack_arrays(data: bytes) -> dict[str, Any]:
+    """The inverse of `pack_arrays`; refuses anything that would need unpickling."""
+    import numpy as np
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from statistics import mean
 
@@ -28,6 +29,7 @@ from munas.search.optuna_search import OptunaProposer, Sampler
 
 pytest.importorskip("optuna")
 
+Run = Callable[..., list[Candidate]]
 BOUNDS = {"error": 0.5, "macs": 40_000.0, "model_size_bytes": 40_000.0}
 SETTINGS = SearchSettings(
     input=(8, 8, 1),
@@ -57,18 +59,13 @@ def new_search(algorithm: str, **changes: object) -> Search:
     return Search(settings, cost_screen(BOUNDS) if hard else None, proposer_for(settings))
 
 
-def run(search: Search, order: Random | None = None) -> list[Candidate]:
-    waiting: list[Candidate] = []
-    while search.can_ask or waiting:
-        while search.can_ask:
-            waiting.append(search.ask())
-        candidate = waiting.pop(order.randrange(len(waiting)) if order else 0)
-        search.tell(candidate, evaluate(candidate))
-    return list(search.asked)
+@pytest.fixture
+def run(run_search: Run) -> Run:
+    return partial(run_search, evaluate=evaluate)
 
 
 @pytest.mark.parametrize("algorithm", ["nsga2", "tpe"])
-def test_a_history_repeats_whatever_the_order_of_telling(algorithm: str):
+def test_a_history_repeats_whatever_the_order_of_telling(run: Run, algorithm: str):
     plain = run(new_search(algorithm))
     assert run(new_search(algorithm), Random(1)) == plain
     assert run(new_search(algorithm, seed=4)) != plain
@@ -76,7 +73,7 @@ def test_a_history_repeats_whatever_the_order_of_telling(algorithm: str):
 
 
 @pytest.mark.parametrize("algorithm", ["nsga2", "tpe"])
-def test_a_search_told_again_goes_on_alike(algorithm: str):
+def test_a_search_told_again_goes_on_alike(run: Run, algorithm: str):
     """What resume does: replay what is known, then go on."""
     plain = run(new_search(algorithm))
     again = new_search(algorithm)
@@ -87,19 +84,19 @@ def test_a_search_told_again_goes_on_alike(algorithm: str):
 
 
 @pytest.mark.parametrize("algorithm", ["nsga2", "tpe"])
-def test_the_first_population_is_that_of_the_other_algorithms(algorithm: str):
+def test_the_first_population_is_that_of_the_other_algorithms(run: Run, algorithm: str):
     asked, drawn = run(new_search(algorithm)), run(new_search("random"))
     assert asked[:5] == drawn[:5] and asked[5:] != drawn[5:]
 
 
-def test_proposals_are_within_the_screen_and_new():
+def test_proposals_are_within_the_screen_and_new(run: Run):
     asked = run(new_search("nsga2"))
     screen = cost_screen(BOUNDS)
     assert all(screen(candidate.architecture) == 0 for candidate in asked)
     assert len({candidate.architecture_sha256 for candidate in asked}) == len(asked)
 
 
-def test_the_soft_objective_screens_nothing():
+def test_the_soft_objective_screens_nothing(run: Run):
     asked = run(new_search("nsga2", objective=Objective(BOUNDS, "chebyshev")))
     assert any(cost_screen(BOUNDS)(candidate.architecture) > 0 for candidate in asked)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -22,6 +24,7 @@ from munas.search import (
 )
 from munas.search.rungs import in_order
 
+Run = Callable[..., list[Candidate]]
 BOUNDS = {"error": 0.5, "macs": 300_000.0}
 SETTINGS = SearchSettings(
     input=(16, 16, 1),
@@ -46,14 +49,9 @@ def evaluate(candidate: Candidate) -> Evaluation:
     return Evaluation("ok", {"error": error, "macs": macs}, rung=candidate.rung)
 
 
-def run(search: Search, order: Random | None = None) -> list[Candidate]:
-    waiting: list[Candidate] = []
-    while search.can_ask or waiting:
-        while search.can_ask:
-            waiting.append(search.ask())
-        candidate = waiting.pop(order.randrange(len(waiting)) if order else 0)
-        search.tell(candidate, evaluate(candidate))
-    return list(search.asked)
+@pytest.fixture
+def run(run_search: Run) -> Run:
+    return partial(run_search, evaluate=evaluate)
 
 
 def new_search(**changes: object) -> Search:
@@ -61,7 +59,7 @@ def new_search(**changes: object) -> Search:
     return Search(settings, cost_screen(settings.objective.bounds))
 
 
-def test_one_in_three_goes_on_and_the_history_follows_from_results():
+def test_one_in_three_goes_on_and_the_history_follows_from_results(run: Run):
     search = new_search()
     plain = run(search)
     assert search.finished
@@ -74,7 +72,7 @@ def test_one_in_three_goes_on_and_the_history_follows_from_results():
         assert run(new_search(), Random(seed)) == plain
 
 
-def test_a_candidate_goes_up_rung_by_rung_and_is_told_once_at_each():
+def test_a_candidate_goes_up_rung_by_rung_and_is_told_once_at_each(run: Run):
     search = new_search()
     asked = run(search)
     places = [(c.candidate_id, c.rung) for c in asked]
@@ -91,7 +89,7 @@ def test_a_candidate_goes_up_rung_by_rung_and_is_told_once_at_each():
         fresh.tell(fresh.ask(), Evaluation("ok", {"error": 0.1}, rung=2))
 
 
-def test_told_again_a_new_search_is_at_the_same_point():
+def test_told_again_a_new_search_is_at_the_same_point(run: Run):
     asked = run(new_search())
     again = new_search()
     for candidate in asked[:23]:
@@ -100,7 +98,7 @@ def test_told_again_a_new_search_is_at_the_same_point():
     assert again.ask() == asked[23]
 
 
-def test_children_come_from_the_highest_rung_that_fills_a_tournament():
+def test_children_come_from_the_highest_rung_that_fills_a_tournament(run: Run):
     asked = run(new_search(rounds=60, population=15))
     rungs = {c.parent_rung for c in asked if c.parent_id is not None}
     assert rungs >= {0, 1}
@@ -131,7 +129,7 @@ def test_order_goes_by_layers_and_spreads_over_each():
     assert ordered[-1] == 9 and sorted(ordered) == [1, 2, 3, 4, 9]
 
 
-def test_sparsity_is_inherited_with_a_step_and_screened_as_if_pruned():
+def test_sparsity_is_inherited_with_a_step_and_screened_as_if_pruned(run: Run):
     search = new_search(sparsity=(0.1, 0.7), rungs=1)
     asked = run(search)
     by_id = {c.candidate_id: c for c in asked}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -19,6 +21,7 @@ from munas.search import (
     cost_screen,
 )
 
+Run = Callable[..., list[Candidate]]
 BOUNDS = {"error": 0.5, "macs": 300_000.0, "model_size_bytes": 40_000.0}
 SETTINGS = SearchSettings(
     input=(16, 16, 1),
@@ -40,16 +43,9 @@ def evaluate(candidate: Candidate) -> Evaluation:
     return Evaluation("ok", values)
 
 
-def run(search: Search, order: Random | None = None) -> list[Candidate]:
-    """Evaluate to the end, telling results in a random order where one is given."""
-    waiting: list[Candidate] = []
-    while search.can_ask or waiting:
-        while search.can_ask:
-            waiting.append(search.ask())
-        index = order.randrange(len(waiting)) if order else 0
-        candidate = waiting.pop(index)
-        search.tell(candidate, evaluate(candidate))
-    return list(search.asked)
+@pytest.fixture
+def run(run_search: Run) -> Run:
+    return partial(run_search, evaluate=evaluate)
 
 
 def new_search(**changes: object) -> Search:
@@ -57,14 +53,14 @@ def new_search(**changes: object) -> Search:
     return Search(settings, cost_screen(settings.objective.bounds))
 
 
-def test_history_does_not_depend_on_the_order_of_telling():
+def test_history_does_not_depend_on_the_order_of_telling(run: Run):
     plain = run(new_search())
     assert len(plain) == 24
     for seed in range(5):
         assert run(new_search(), Random(seed)) == plain
 
 
-def test_history_depends_on_seed_and_lag():
+def test_history_depends_on_seed_and_lag(run: Run):
     plain = run(new_search())
     assert run(new_search(seed=4)) != plain
     assert run(new_search(lag=2)) != plain
@@ -82,7 +78,7 @@ def test_at_most_lag_candidates_are_in_flight():
     assert search.can_ask
 
 
-def test_a_search_told_again_goes_on_alike():
+def test_a_search_told_again_goes_on_alike(run: Run):
     """What resume does: replay what is known, then go on."""
     plain = run(new_search())
     again = new_search()
@@ -92,7 +88,7 @@ def test_a_search_told_again_goes_on_alike():
     assert run(again) == plain
 
 
-def test_parents_come_from_the_population_of_the_newest():
+def test_parents_come_from_the_population_of_the_newest(run: Run):
     for candidate in run(new_search()):
         if candidate.candidate_id <= SETTINGS.population:
             assert candidate.parent_id is None and candidate.morphism is None
@@ -102,7 +98,7 @@ def test_parents_come_from_the_population_of_the_newest():
             assert newest - SETTINGS.population < candidate.parent_id <= newest
 
 
-def test_screened_candidates_are_within_the_bounds_and_new():
+def test_screened_candidates_are_within_the_bounds_and_new(run: Run):
     asked = run(new_search())
     assert len({c.architecture_sha256 for c in asked}) == len(asked)
     for candidate in asked:
@@ -128,18 +124,18 @@ def test_bounds_that_no_random_architecture_meets_are_walked_to():
     assert asked[0].parent_id is None
 
 
-def test_without_a_screen_the_first_draw_is_taken():
+def test_without_a_screen_the_first_draw_is_taken(run: Run):
     """Paper-compatible: nothing is rejected."""
     settings = replace(SETTINGS, objective=Objective(BOUNDS, "chebyshev"), sampling="paper")
     asked = run(Search(settings))
     assert any(cost(c.architecture).macs > BOUNDS["macs"] for c in asked)
 
 
-def test_random_search_has_no_parents():
+def test_random_search_has_no_parents(run: Run):
     assert all(c.parent_id is None for c in run(new_search(algorithm="random")))
 
 
-def test_evolution_improves_on_its_initial_population():
+def test_evolution_improves_on_its_initial_population(run: Run):
     """Error falls with MACs here, so selection must move towards more MACs than chance draws."""
     asked = run(new_search(rounds=120, population=20, sample=8))
     errors = [evaluate(c).values["error"] for c in asked]
@@ -156,6 +152,6 @@ def test_telling_twice_or_telling_a_stranger_is_refused():
         search.tell(replace(candidate, candidate_id=2), evaluate(candidate))
 
 
-def test_mlp_space():
+def test_mlp_space(run: Run):
     asked = run(new_search(space="mlp", objective=Objective({"error": 0.9, "macs": 1e9})))
     assert {type(c.architecture).__name__ for c in asked} == {"MlpArchitecture"}

@@ -9,7 +9,9 @@ import pytest
 
 from munas.errors import BadInputError
 from munas.experiment.schema import Optimizer, Train
-from munas.train.teacher import Teacher, answers_of, pack_logits
+from munas.pipeline.training import teacher_of
+from munas.pipes import pack_arrays
+from munas.train.teacher import Teacher, answers_of
 from munas.train.trainer import Course, train
 
 
@@ -30,7 +32,9 @@ def test_answers_are_logits_whether_the_teacher_has_a_softmax_or_not(digits, tmp
     soft = keras_file(tmp_path / "soft.keras", (8, 8, 1), 10, "softmax")
     one, other = (answers_of(path, digits) for path in (plain, soft))
     assert one.shape == (len(digits.train), 10)
-    assert np.array_equal(Teacher.of(pack_logits(one), 0.3, 1.0).logits, one)
+    blobs = {"teacher": pack_arrays({"logits": one})}
+    sent = teacher_of({"distillation": {"weight": 0.3, "temperature": 1.0}}, blobs)
+    assert np.array_equal(sent.logits, one)
 
     def softmax(logits: np.ndarray) -> np.ndarray:
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -50,6 +50,11 @@ P_POOL = 0.9
 P_GLOBAL = 0.25  # of `extended` poolings
 
 
+def left_off(sampling: Sampling) -> int:
+    """How many values a sampling leaves off at the top of a range."""
+    return 1 if sampling == "paper" else 0
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Draws genes from one of the three samplings; `rng` is the only source of randomness.
@@ -69,8 +74,7 @@ class Sampler:
 
     @property
     def _top(self) -> int:
-        """What is left off at the top of a range."""
-        return 1 if self.sampling == "paper" else 0
+        return left_off(self.sampling)
 
     def _integer(self, low: int, high: int) -> int:
         return self.rng.randint(low, high - self._top)

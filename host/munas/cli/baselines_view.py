@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from munas.cli.messages import show_progress
-from munas.cli.view import LiveView, PlainView, console, resumable
+from munas.cli.runs_view import carry_out_all
+from munas.cli.view import console
 
 if TYPE_CHECKING:
     from munas.study.baselines import Run
@@ -21,18 +21,16 @@ def baselines_shown(
     planned: Sequence[Run], out: Path, command: str, json: bool, epochs: int | None
 ) -> None:
     """Run the searches one after the other, and show what each reaches for what it spends."""
-    from munas.store.output import require_folder
     from munas.study import baselines, baselines_page, budgets
 
-    show_progress()
-    require_folder(out)
-    baselines.require_same(planned)
-    out.mkdir(parents=True, exist_ok=True)
-    with resumable(command):
-        for run in planned:
-            console.print(f"{run.arm}, seed {run.seed}", style="bold")
-            with LiveView() if console.is_terminal else PlainView() as view:
-                baselines.carry_out(run, view, command, epochs)
+    carry_out_all(
+        planned,
+        out,
+        command,
+        lambda run: f"{run.arm}, seed {run.seed}",
+        lambda run, view: baselines.carry_out(run, view, command, epochs),
+        lambda: baselines.require_same(planned),
+    )
     courses = [budgets.course_of(run, epochs) for run in planned]
     found = budgets.summary(courses, planned[0].experiment.bounds.given())
     title = f"Search algorithms compared: {planned[0].experiment.name}"

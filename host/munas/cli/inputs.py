@@ -31,6 +31,9 @@ AddressOption = Annotated[
     str | None,
     typer.Option(help="The Ray cluster: auto, HOST:PORT or ray://HOST:PORT. None: one of its own."),
 ]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
+]
 LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="The ledger of a run.")]
 
 

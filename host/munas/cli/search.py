@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import AddressOption, ExecutorOption, JsonFlag, OnBoardLossOption
+from munas.cli.inputs import AddressOption, ExecutorOption, JsonFlag, OnBoardLossOption, SetOption
 
 
 def command(
@@ -28,9 +28,7 @@ def command(
     executor: ExecutorOption = "local",
     address: AddressOption = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
-    ] = None,
+    set_: SetOption = None,
     on_board_loss: OnBoardLossOption = None,
     json: JsonFlag = False,
 ) -> None:

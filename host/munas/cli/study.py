@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import JsonFlag
+from munas.cli.inputs import JsonFlag, SetOption
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure many architectures, and see what predicts their latency."
@@ -31,9 +31,7 @@ def correlation(
     engine: Annotated[list[str] | None, typer.Option(help="tflm or aot; may be repeated.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="How many architectures.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Converting processes.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
-    ] = None,
+    set_: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Do MACs predict latency on this board, with this engine, in this search space?"""
@@ -96,9 +94,7 @@ def guidance(
         int | None,
         typer.Option(min=1, help="MACs that stand for the latency bound; the board's constants."),
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
-    ] = None,
+    set_: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Does it matter what guides a search: MACs, or measured latency?"""
@@ -126,9 +122,7 @@ def baselines(
         int | None,
         typer.Option(min=1, help="End a run once its trainings had so many epochs in all."),
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
-    ] = None,
+    set_: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
     """How good is the search: against random search, the paper's, NSGA-II and TPE?"""

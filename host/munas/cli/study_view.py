@@ -11,7 +11,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from munas.cli.messages import show_progress
-from munas.cli.view import LiveView, PlainView, console, resumable
+from munas.cli.runs_view import carry_out_all
+from munas.cli.view import console, resumable
 
 if TYPE_CHECKING:
     from munas.study.collect import Progress as Going
@@ -104,19 +105,16 @@ def _show(finished: Finished, json: bool) -> None:
 
 def compare_shown(planned: Sequence[Run], out: Path, command: str, json: bool) -> None:
     """Run searches under two guides, one after the other, and show how their picks compare."""
-    from munas.store.output import require_folder
     from munas.study import guidance, guidance_page, picks
 
-    show_progress()
-    require_folder(out)
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    with resumable(command):
-        for run in planned:
-            console.print(f"Guided by {run.guide}, seed {run.seed}", style="bold")
-            with LiveView() if console.is_terminal else PlainView() as view:
-                guidance.carry_out(run, view, command)
-            rows += picks.rows_of(run)
+    carry_out_all(
+        planned,
+        out,
+        command,
+        lambda run: f"Guided by {run.guide}, seed {run.seed}",
+        lambda run, view: guidance.carry_out(run, view, command),
+    )
+    rows = [row for run in planned for row in picks.rows_of(run)]
     by_macs, measured = planned[0].experiment.bounds, planned[1].experiment.bounds
     found = picks.summary(
         rows,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from munas.cli.inputs import JsonFlag
+from munas.cli.inputs import JsonFlag, SetOption
 
 
 def command(
@@ -15,9 +15,7 @@ def command(
         str, typer.Argument(help="An experiment file, or the name of one that comes with munas.")
     ],
     out: Annotated[Path, typer.Option(help="Where to write the Keras file.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
-    ] = None,
+    set_: SetOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Train a large network on an experiment's data, for distillation.teacher."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from munas.cost import Cost, cost
+from munas.cost import Cost
 from munas.errors import MunasError
 from munas.latency import Reading
 from munas.search import Candidate, Evaluation, screened_values
@@ -30,9 +30,8 @@ def evaluation_of(row: ResultRow | RevisionRow) -> Evaluation:
     )
 
 
-def candidate_row(candidate: Candidate) -> CandidateRow:
-    """The row of a candidate as it was asked for, with the costs of its own architecture."""
-    costs = cost(candidate.architecture)
+def candidate_row(candidate: Candidate, costs: Cost) -> CandidateRow:
+    """The row of a candidate as it was asked for; `costs` are its own architecture's."""
     return CandidateRow(
         candidate_id=candidate.candidate_id,
         architecture=candidate.architecture.as_dict(),
@@ -128,8 +127,7 @@ def revised_row(
         asked=asked,
         reason=reason,
         status=row.status,
-        evaluation=_kept(values | read, sources, reading)
-        | ({"hopeless": True} if row.evaluation.get("hopeless") else {}),
+        evaluation=_kept(values | read, sources, reading, row.evaluation),
         **_columns(reading),
     )
 
@@ -148,12 +146,17 @@ def _read_values(reading: Reading) -> tuple[dict[str, float], dict[str, str]]:
 
 
 def _kept(
-    values: Mapping[str, float], sources: Mapping[str, str], reading: Reading
+    values: Mapping[str, float],
+    sources: Mapping[str, str],
+    reading: Reading,
+    training: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The evaluation as rows keep it, for `evaluation_of`."""
+    """The evaluation as rows keep it, for `evaluation_of`; `training` says if it was hopeless."""
     kept: dict[str, Any] = {"values": dict(values), "sources": dict(sources)}
     if reading.span_us is not None:
         kept["span_us"] = list(reading.span_us)
+    if training.get("hopeless"):
+        kept["hopeless"] = True
     return kept
 
 
@@ -198,8 +201,7 @@ def _row(
         rung=candidate.rung,
         status=status,
         **pruned,
-        evaluation=_kept(values, sources, reading)
-        | ({"hopeless": True} if answer.get("hopeless") else {}),
+        evaluation=_kept(values, sources, reading, answer),
         epochs=answer.get("epochs"),
         val_accuracy_int8=answer.get("val_accuracy_int8"),
         val_accuracy_float=answer.get("val_accuracy_float"),

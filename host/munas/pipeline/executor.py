@@ -69,7 +69,25 @@ def closing() -> WorkerError:
     return WorkerError("The search is being closed.")
 
 
-class LocalExecutor:
+class JobQueue:
+    """How executors take tasks: `jobs` wait for a worker, until `ending` is set."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.Queue[Job | None] = queue.Queue()
+        self.ending = threading.Event()
+
+    def submit(
+        self,
+        task: dict[str, Any],
+        blobs: dict[str, bytes] | None = None,
+        progress: Progress | None = None,
+    ) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        self.jobs.put(Job(task, blobs or {}, progress, future))
+        return future
+
+
+class LocalExecutor(JobQueue):
     """Worker processes on this machine, one thread of this process for each.
 
     `settings` is the first message to every worker: the data set, its hash, and `deterministic`
@@ -87,32 +105,21 @@ class LocalExecutor:
         rss_limit_bytes: int = RSS_LIMIT_BYTES,
         log_folder: Path | None = None,
     ) -> None:
+        super().__init__()
         self.workers = workers
         self.settings = settings
         self.tasks_per_worker = tasks_per_worker
         self.rss_limit_bytes = rss_limit_bytes
         self.log_folder = log_folder or own_log_folder()
         self._folder_is_ours = log_folder is None
-        self._jobs: queue.Queue[Job | None] = queue.Queue()
-        self._closing = threading.Event()
         self._slots = [_Slot(self, number) for number in range(workers)]
         for slot in self._slots:
             slot.start()
 
-    def submit(
-        self,
-        task: dict[str, Any],
-        blobs: dict[str, bytes] | None = None,
-        progress: Progress | None = None,
-    ) -> Future[Answer]:
-        future: Future[Answer] = Future()
-        self._jobs.put(Job(task, blobs or {}, progress, future))
-        return future
-
     def close(self) -> None:
-        self._closing.set()
+        self.ending.set()
         for slot in self._slots:
-            self._jobs.put(None)
+            self.jobs.put(None)
             slot.worker.kill()
         for slot in self._slots:
             slot.join(timeout=5)
@@ -138,7 +145,7 @@ class _Slot(threading.Thread):
         return self.worker.process
 
     def run(self) -> None:
-        while (job := self.executor._jobs.get()) is not None:
+        while (job := self.executor.jobs.get()) is not None:
             if not job.claim():
                 continue
             while not job.future.done():
@@ -151,7 +158,7 @@ class _Slot(threading.Thread):
         except (OSError, WorkerError) as error:
             job.deaths += 1
             code = self.worker.kill()
-            if self.executor._closing.is_set():
+            if self.executor.ending.is_set():
                 job.future.set_exception(closing())
             elif job.deaths >= DEATHS:
                 job.future.set_exception(

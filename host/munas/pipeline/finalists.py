@@ -19,13 +19,10 @@ from munas.experiment import Experiment
 from munas.pipeline.events import Observer
 from munas.pipeline.executor import Executor
 from munas.pipeline.faults import BLAMELESS
-from munas.pipeline.training import distillation_of
+from munas.pipeline.training import candidate_seed, distillation_of
 from munas.store import EventRow, FinalRow, Ledger
 
 log = logging.getLogger(__name__)
-
-# Seeds of finalists are far from those of candidates, which are near the run's own.
-_SEEDS_APART = 7_919
 
 
 @dataclass(frozen=True)
@@ -148,13 +145,12 @@ def final_task(
     """The task that trains the network that a candidate would be deployed as, from scratch."""
     rows = [row for row in ledger.results(candidate_id) if row.model_sha256]
     pruned: Mapping[str, Any] | None = rows[-1].architecture
-    base = int(ledger.run.identity["seed"]) * 1_000_003 + candidate_id
     return {
         "task": "final",
         "architecture": dict(pruned or ledger.candidate(candidate_id).architecture),
         "train": experiment.train.model_dump(mode="json"),
         "augment": experiment.data.augment.model_dump(mode="json"),
-        "seed": base + seed * _SEEDS_APART * 1_000_003,
+        "seed": candidate_seed(ledger.run.identity["seed"], candidate_id, anew=seed),
         "distillation": distillation_of(experiment),
         "tune_above": experiment.finalists.tune_above,
         "tune_epochs": experiment.finalists.tune_epochs,

@@ -37,6 +37,15 @@ class Flight:
         """Whether what is known of its resources is what pruning is expected to leave."""
         return self.candidate.sparsity is not None and self.trained is None
 
+    def costs_of_candidate(self) -> Cost:
+        """The costs of the architecture as it was asked for; of a flight that was not trained."""
+        whole = self.candidate.architecture
+        return self.costs if whole is self.architecture else cost(whole)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Add to what a stage has taken."""
+        self.stage_s[stage] = self.stage_s.get(stage, 0.0) + seconds
+
     def keep_trained(self, answer: dict[str, Any], blobs: dict[str, bytes]) -> None:
         """Take the worker's answer; from now on the pruned network is what counts."""
         self.trained = answer, blobs
@@ -46,9 +55,10 @@ class Flight:
             self.reading = None
 
 
-def new_flight(candidate: Candidate, costs: Cost, seconds: float) -> Flight:
-    """A candidate at its first stage; `costs` are those of what is expected to be deployed."""
-    return Flight(candidate, expected(candidate), costs, "screen", {"screen": seconds})
+def new_flight(candidate: Candidate) -> Flight:
+    """A candidate at its first stage, with what is expected to be deployed of it."""
+    architecture = expected(candidate)
+    return Flight(candidate, architecture, cost(architecture), "screen", {})
 
 
 @dataclass

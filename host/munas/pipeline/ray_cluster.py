@@ -23,7 +23,8 @@ from munas.errors import BadInputError, MunasError, UnreachableError
 from munas.latency import LatencyProvider, Reading
 from munas.latency.measurement import StandIn
 from munas.pipeline.doctor import absent_packages
-from munas.pipeline.ray_node import BoardPlace, Fault, MakeProvider, versions
+from munas.pipeline.ray_node import BoardPlace, Fault, MakeProvider
+from munas.pipeline.versions import versions
 from munas.units import LatencySource
 
 log = logging.getLogger(__name__)

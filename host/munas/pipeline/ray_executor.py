@@ -13,14 +13,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 from munas.errors import WorkerError
-from munas.pipeline.executor import DEATHS, Job, closing
+from munas.pipeline.executor import DEATHS, Job, JobQueue, closing
 from munas.pipeline.process import RSS_LIMIT_BYTES, TASKS_PER_WORKER
-from munas.pipeline.ray_node import Greeting, Outcome, WorkerPlace, versions
-from munas.pipeline.tasks import Answer, Progress
+from munas.pipeline.ray_node import Greeting, Outcome, WorkerPlace
+from munas.pipeline.tasks import Progress
+from munas.pipeline.versions import versions
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _NODE_LOSS_S = 40.0
 _LOSSES = 10
 
 
-class RayExecutor:
+class RayExecutor(JobQueue):
     """Worker processes on any node, `workers` of them at most; `ray` must be connected.
 
     `settings` as for LocalExecutor; `packed` gives the data set as `unpack_dataset` takes it, and
@@ -53,28 +53,17 @@ class RayExecutor:
     ) -> None:
         import ray
 
+        super().__init__()
         self.workers = workers
         self.patience_s = patience_s
         self._packed, self._data, self._lock = packed, None, threading.Lock()
         self._arguments = settings, tasks_per_worker, rss_limit_bytes
         # Two calls at once: the task, and how far it is.
         self._place = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=2)(place)
-        self.jobs: queue.Queue[Job | None] = queue.Queue()
-        self.ending = threading.Event()
         self.served_s = time.monotonic()
         self._slots = [_Slot(self, number) for number in range(workers)]
         for slot in self._slots:
             slot.start()
-
-    def submit(
-        self,
-        task: dict[str, Any],
-        blobs: dict[str, bytes] | None = None,
-        progress: Progress | None = None,
-    ) -> Future[Answer]:
-        future: Future[Answer] = Future()
-        self.jobs.put(Job(task, blobs or {}, progress, future))
-        return future
 
     def close(self) -> None:
         self.ending.set()

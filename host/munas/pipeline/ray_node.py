@@ -6,7 +6,6 @@ itself, so TensorFlow is in one that speaks over pipes and can be replaced, here
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import socket
 from collections import deque
@@ -21,17 +20,11 @@ from munas.errors import MunasError, WorkerError
 from munas.firmware.cache import cache_root
 from munas.latency import LatencyProvider, Reading
 from munas.pipeline.process import WorkerProcess, own_log_folder, remove_silent_logs
+from munas.pipeline.versions import versions
 
-# What has to be the same on all nodes, or their numbers are not.
-VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
 # Faults that say that the node does not have the run's data set.
 _WITHOUT_DATA = ("data", "infrastructure")
 _NEED_DATA = ("train", "test", "final", "teach")
-
-
-def versions() -> dict[str, str]:
-    """The versions, on this node, of what the numbers of a search depend on."""
-    return {name: importlib.metadata.version(name) for name in VERSIONED}
 
 
 @dataclass(frozen=True)

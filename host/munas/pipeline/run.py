@@ -22,7 +22,7 @@ from typing import Any
 
 from munas.arch import Architecture
 from munas.boards.session import BOARD_LOST
-from munas.cost import Cost, cost
+from munas.cost import Cost
 from munas.errors import (
     ExitCode,
     InfrastructureError,
@@ -49,7 +49,7 @@ from munas.pipeline.front import open_on_front, test_front
 from munas.pipeline.revise import Cause, Reviser, ScreenFor, distrusted, keep_measurement
 from munas.pipeline.tasks import convert_task
 from munas.pipeline.training import ask_teacher, reading_below, training_of
-from munas.search import Candidate, Search, expected
+from munas.search import Candidate, Search
 from munas.store import EventRow, Ledger, ResultRow, RevisionReason
 from munas.units import LatencySource
 
@@ -160,15 +160,15 @@ class SearchRun:
             self.search.tell(candidate, evaluation_of(row))
             return
         began = time.perf_counter()
-        costs = cost(expected(candidate))
+        flight = new_flight(candidate)
         if known is None and candidate.rung == 0:
-            self.ledger.add_candidate(candidate_row(candidate))
+            self.ledger.add_candidate(candidate_row(candidate, flight.costs_of_candidate()))
         self.observer.asked(candidate)
-        flight = new_flight(candidate, costs, time.perf_counter() - began)
+        flight.spend("screen", time.perf_counter() - began)
         if candidate.rung == 0:
             self._after_screen(flight)
         else:
-            flight.reading = reading_below(self.ledger, candidate, costs)
+            flight.reading = reading_below(self.ledger, candidate, flight.costs)
             self._train(flight)
 
     def _measure_late(self, candidate: Candidate) -> None:
@@ -255,16 +255,19 @@ class SearchRun:
     def _advance(self, flight: Flight, future: Future[Any]) -> None:
         if flight.stage == "measure":
             flight.reading, seconds = future.result()
-            flight.stage_s["measure"] = flight.stage_s.get("measure", 0.0) + seconds
+            flight.spend("measure", seconds)
             keep_measurement(self.ledger, flight.number, flight.reading)
-            self._after_reading(flight) if flight.trained is None else self._finish_trained(flight)
+            if flight.trained is None:
+                self._after_reading(flight)
+            else:
+                self._finish_trained(flight)
             return
         answer, blobs = future.result()
         if "error" in answer:
             self._fail(flight, answer["error"])
             return
         for stage, seconds in answer["stage_s"].items():
-            flight.stage_s[stage] = flight.stage_s.get(stage, 0.0) + seconds
+            flight.spend(stage, seconds)
         if flight.stage == "convert":
             self._measure(flight, blobs["model"])
             return
@@ -361,7 +364,10 @@ class SearchRun:
 
     def _start_again(self, flight: Flight) -> None:
         """Read a candidate anew that was waiting for its board."""
-        self._after_screen(flight) if flight.trained is None else self._read_trained(flight)
+        if flight.trained is None:
+            self._after_screen(flight)
+        else:
+            self._read_trained(flight)
 
     def _recall(self) -> list[Flight]:
         """Take back the candidates that wait for the board."""

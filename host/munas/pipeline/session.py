@@ -33,19 +33,16 @@ from munas.pipeline.setup import (
     require_reachable,
     screen_of,
     search_of,
-    teacher_of,
+    teacher_sha256_of,
     with_absolute_teacher,
 )
 from munas.pipeline.sources import EngineName, mac_model_of, provider_for
-from munas.search import (
-    require_algorithm,
-)
+from munas.pipeline.versions import versions
+from munas.search import require_algorithm
 from munas.store import EventRow, Ledger, RunInfo
 from munas.units import LatencySource
 
 log = logging.getLogger(__name__)
-
-_VERSIONED = ("munas", "tensorflow", "keras", "numpy", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def _start(
     from munas.train import load
 
     dataset = load(experiment.data)
-    teacher_sha256 = teacher_of(experiment, dataset)
+    teacher_sha256 = teacher_sha256_of(experiment, dataset)
     require_fit(experiment.space.name, dataset.input_shape)
     lag = experiment.search.lag or 2 * workers
     provider, choice = provider_for(experiment, elsewhere=at.boards)
@@ -136,7 +133,7 @@ def _start(
 def _versions(experiment: Experiment) -> dict[str, str]:
     """Of what the history and the results follow from."""
     more = ("optuna",) if experiment.search.algorithm in ("nsga2", "tpe") else ()
-    return {name: importlib.metadata.version(name) for name in (*_VERSIONED, *more)}
+    return versions(*more)
 
 
 def new_ledger_path(name: str) -> Path:

@@ -56,13 +56,13 @@ def refuse_latency_bound(experiment: Experiment, choice: Choice) -> None:
         )
 
 
-def teacher_of(experiment: Experiment, dataset: Any) -> str | None:
+def teacher_sha256_of(experiment: Experiment, dataset: Any) -> str | None:
     """The hash of the teacher's file; null without one. Raises BadInputError if it does not fit."""
     if experiment.distillation.teacher is None:
         return None
     from munas.train.teacher import load_teacher
 
-    path = Path(experiment.distillation.teacher).expanduser()
+    path = Path(experiment.distillation.teacher)
     load_teacher(path, dataset)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

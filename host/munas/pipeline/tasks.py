@@ -6,21 +6,24 @@ dictionary, so is its answer; models and weights travel as blobs.
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from munas.arch import Architecture
 from munas.errors import InfrastructureError, MunasError
 from munas.experiment.schema import Augment, Data, Train
+from munas.pipes import pack_arrays, unpack_arrays
+
+if TYPE_CHECKING:
+    from munas.deploy.convert import Int8Model
+    from munas.train.trainer import Course, TrainedModel
 
 Answer = tuple[dict[str, Any], dict[str, bytes]]
 Progress = Callable[[dict[str, Any]], None]
+Stop = Callable[[int, Any], bool]
 
 
 def convert_task(architecture: Architecture, candidate_id: int) -> dict[str, Any]:
@@ -74,38 +77,16 @@ class Tasks:
         With pruning the answer has the `architecture` that is left, and the blob of weights the
         dense ones beside it.
         """
-        from munas.deploy.convert import convert
-        from munas.deploy.evaluate import accuracy
         from munas.deploy.golden import GoldenRunner
         from munas.pipeline.training import course_of, stop_of
-        from munas.train import train
 
-        architecture = Architecture.from_dict(task["architecture"])
-        dataset = self.dataset()
-        settings = Train.model_validate(task["train"])
         course = course_of(task, blobs)
-        stop = stop_of(task, settings)
-
-        def on_epoch(epoch: int, metrics: Any) -> bool:
-            progress({"epoch": epoch + 1, "epochs": course.last or settings.epochs})
-            return stop(epoch, metrics)
-
-        trained = train(
-            architecture,
-            dataset,
-            settings,
-            seed=task["seed"],
-            augment=Augment.model_validate(task["augment"]),
-            on_epoch=on_epoch,
-            course=course,
-        )
+        trained = self._trained(task, course, progress, stop_of(task))
         started = time.perf_counter()
-        images = dataset.normalisation.apply(dataset.train.images[:100])
-        model = convert(trained.architecture, trained.weights, images)
+        model = self._converted(trained.architecture, trained.weights)
         converted = time.perf_counter()
-        validation = dataset.normalisation.apply(dataset.val.images)
         answer = {
-            "val_accuracy_int8": accuracy(model.data, validation, dataset.val.labels),
+            "val_accuracy_int8": self._accuracy(model.data, self.dataset().val),
             "val_accuracy_float": trained.val_accuracy,
             "epochs": trained.history[-1].epoch + 1,
             "hopeless": trained.stopped,
@@ -128,40 +109,22 @@ class Tasks:
 
     def teach(self, _task: dict[str, Any], blobs: dict[str, bytes], _p: Progress) -> Answer:
         """Ask a teacher, a Keras file, about the training images."""
-        from munas.train.teacher import answers_of, pack_logits
+        from munas.train.teacher import answers_of
 
         with tempfile.TemporaryDirectory(prefix="munas-teacher-") as folder:
             path = Path(folder) / "teacher.keras"
             path.write_bytes(blobs["teacher"])
-            return {}, {"logits": pack_logits(answers_of(path, self.dataset()))}
+            return {}, {"logits": pack_arrays({"logits": answers_of(path, self.dataset())})}
 
     def final(self, task: dict[str, Any], blobs: dict[str, bytes], progress: Progress) -> Answer:
         """Train a finalist from scratch, test its int8 model, and tune it where int8 costs much."""
-        from munas.deploy.convert import convert
         from munas.pipeline.training import teacher_of
-        from munas.train import train
         from munas.train.trainer import Course
         from munas.train.tune import tune
 
-        architecture = Architecture.from_dict(task["architecture"])
-        dataset, settings = self.dataset(), Train.model_validate(task["train"])
-        augment = Augment.model_validate(task["augment"])
-
-        def on_epoch(epoch: int, _metrics: Any) -> bool:
-            progress({"epoch": epoch + 1, "epochs": settings.epochs})
-            return False
-
-        trained = train(
-            architecture,
-            dataset,
-            settings,
-            seed=task["seed"],
-            augment=augment,
-            on_epoch=on_epoch,
-            course=Course(teacher=teacher_of(task, blobs)),
-        )
-        images = dataset.normalisation.apply(dataset.train.images[:100])
-        model = convert(architecture, trained.weights, images)
+        dataset = self.dataset()
+        trained = self._trained(task, Course(teacher=teacher_of(task, blobs)), progress)
+        model = self._converted(trained.architecture, trained.weights)
         final: dict[str, Any] = {
             "val_accuracy_int8": self._accuracy(model.data, dataset.val),
             "val_accuracy_float": trained.val_accuracy,
@@ -172,15 +135,15 @@ class Tasks:
         gap = final["val_accuracy_float"] - final["val_accuracy_int8"]
         if gap > task["tune_above"] and task["tune_epochs"]:
             folded, weights = tune(
-                architecture,
+                trained.architecture,
                 trained.weights,
                 dataset,
-                settings,
+                Train.model_validate(task["train"]),
                 epochs=task["tune_epochs"],
                 seed=task["seed"],
-                augment=augment,
+                augment=Augment.model_validate(task["augment"]),
             )
-            tuned = convert(folded, weights, images)
+            tuned = self._converted(folded, weights)
             reached = self._accuracy(tuned.data, dataset.val)
             if reached > final["val_accuracy_int8"]:
                 final["tuned_val_accuracy_int8"] = reached
@@ -188,6 +151,36 @@ class Tasks:
                 final["tuned_model_sha256"] = tuned.sha256
                 models["tuned"] = tuned.data
         return {"final": final}, models
+
+    def _trained(
+        self, task: dict[str, Any], course: Course, progress: Progress, stop: Stop | None = None
+    ) -> TrainedModel:
+        """Train as a task says, until `stop` says so of an epoch, if it is given."""
+        from munas.train import train
+
+        settings = Train.model_validate(task["train"])
+
+        def on_epoch(epoch: int, metrics: Any) -> bool:
+            progress({"epoch": epoch + 1, "epochs": course.last or settings.epochs})
+            return stop is not None and stop(epoch, metrics)
+
+        return train(
+            Architecture.from_dict(task["architecture"]),
+            self.dataset(),
+            settings,
+            seed=task["seed"],
+            augment=Augment.model_validate(task["augment"]),
+            on_epoch=on_epoch,
+            course=course,
+        )
+
+    def _converted(self, architecture: Architecture, weights: list[Any]) -> Int8Model:
+        """The int8 model, calibrated on training images."""
+        from munas.deploy.convert import CALIBRATION_IMAGES, convert
+
+        dataset = self.dataset()
+        images = dataset.normalisation.apply(dataset.train.images[:CALIBRATION_IMAGES])
+        return convert(architecture, weights, images)
 
     def _accuracy(self, model: bytes, split: Any) -> float:
         """The int8 model's accuracy on a split."""
@@ -228,11 +221,9 @@ def _host_arena(runner: Any, data: bytes) -> int | None:
 
 def pack_weights(weights: list[Any], dense: list[Any] | None = None) -> bytes:
     """Weights of a Keras model, in order, as one .npz file; beside them those before pruning."""
-    stream = io.BytesIO()
     arrays = {f"w{i:04d}": value for i, value in enumerate(weights)}
     arrays |= {f"d{i:04d}": value for i, value in enumerate(dense or ())}
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()
+    return pack_arrays(arrays)
 
 
 def unpack_weights(data: bytes, *, dense: bool = False) -> list[Any]:
@@ -240,7 +231,6 @@ def unpack_weights(data: bytes, *, dense: bool = False) -> list[Any]:
 
     `dense` asks for the weights before pruning, which are the weights where nothing was pruned.
     """
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        names = sorted(arrays.files)
-        kept = [name for name in names if name.startswith("d")] if dense else []
-        return [arrays[name] for name in kept or [n for n in names if n.startswith("w")]]
+    arrays = unpack_arrays(data)
+    kept = [name for name in arrays if name.startswith("d")] if dense else []
+    return [arrays[name] for name in sorted(kept or [n for n in arrays if n.startswith("w")])]

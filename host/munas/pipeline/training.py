@@ -14,12 +14,15 @@ from munas.arch import Architecture
 from munas.cost import Cost
 from munas.errors import BadInputError, InfrastructureError
 from munas.experiment import Experiment
-from munas.experiment.schema import Train
 from munas.latency import Reading
 from munas.pipeline.evaluation import reading_of
 from munas.pipeline.executor import Executor
+from munas.pipes import unpack_arrays
 from munas.search import Candidate, Search
 from munas.store import Ledger
+
+# Seeds of finalists are far from those of candidates, which are near the run's own.
+_SEEDS_APART = 7_919
 
 if TYPE_CHECKING:
     from munas.train.teacher import Teacher
@@ -60,6 +63,11 @@ def reading_below(ledger: Ledger, candidate: Candidate, costs: Cost) -> Reading 
     return reading_of(row, costs.macs)
 
 
+def candidate_seed(seed: int, candidate_id: int, anew: int = 0) -> int:
+    """The seed of a candidate's training in a run of `seed`; `anew` counts a finalist's from 1."""
+    return (seed + anew * _SEEDS_APART) * 1_000_003 + candidate_id
+
+
 def train_task(
     experiment: Experiment, candidate: Candidate, seed: int, parent: Architecture | None = None
 ) -> dict[str, Any]:
@@ -82,7 +90,7 @@ def train_task(
         "architecture": candidate.architecture.as_dict(),
         "train": experiment.train.model_dump(mode="json"),
         "augment": experiment.data.augment.model_dump(mode="json"),
-        "seed": seed * 1_000_003 + candidate.candidate_id,
+        "seed": candidate_seed(seed, candidate.candidate_id),
         "first": rungs[candidate.rung - 1] if candidate.rung else 0,
         "last": rungs[candidate.rung],
         "pruning": plan,
@@ -108,7 +116,7 @@ def ask_teacher(
     """
     if experiment.distillation.teacher is None:
         return {}
-    path = Path(experiment.distillation.teacher).expanduser()
+    path = Path(experiment.distillation.teacher)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -134,7 +142,7 @@ def teacher_of(task: dict[str, Any], blobs: dict[str, bytes]) -> Teacher | None:
 
     if "teacher" not in blobs:
         return None
-    return Teacher.of(blobs["teacher"], **task["distillation"])
+    return Teacher(unpack_arrays(blobs["teacher"])["logits"], **task["distillation"])
 
 
 def course_of(task: dict[str, Any], blobs: dict[str, bytes]) -> Course:
@@ -165,7 +173,7 @@ def course_of(task: dict[str, Any], blobs: dict[str, bytes]) -> Course:
     )
 
 
-def stop_of(task: dict[str, Any], settings: Train) -> Callable[[int, Any], bool]:
+def stop_of(task: dict[str, Any]) -> Callable[[int, Any], bool]:
     """Whether to end a training after an epoch, by its learning curve so far."""
     from munas.train.curve import hopeless
 
@@ -174,7 +182,7 @@ def stop_of(task: dict[str, Any], settings: Train) -> Callable[[int, Any], bool]
 
     def stop(epoch: int, metrics: Any) -> bool:
         accuracies.append(metrics.val_accuracy)
-        left = settings.epochs - epoch - 1  # of the full training, whatever this rung is
+        left = task["train"]["epochs"] - epoch - 1  # of the full training, whatever this rung is
         return wanted is not None and hopeless(accuracies, left, wanted)
 
     return stop

@@ -41,7 +41,7 @@ from munas.arch.genome import (
     POOL_SIZES,
     POOL_TYPES,
 )
-from munas.arch.sampling import P_BN, P_BRANCH, P_GLOBAL, P_PREPOOL, P_RELU
+from munas.arch.sampling import P_BN, P_BRANCH, P_GLOBAL, P_PREPOOL, P_RELU, left_off
 
 Value = int | str | bool
 Genes = dict[str, Value]
@@ -87,8 +87,7 @@ class GenomeSpace:
 
     @property
     def _top(self) -> int:
-        """What the sampling leaves off at the top of a range (see `munas.arch.sampling`)."""
-        return 1 if self.sampling == "paper" else 0
+        return left_off(self.sampling)
 
     @property
     def _kind(self) -> type[CnnArchitecture]:

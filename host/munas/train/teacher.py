@@ -7,7 +7,6 @@ that a candidate's training costs no more than without it. This module trains no
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,6 @@ class Teacher:
     logits: Logits
     weight: float
     temperature: float
-
-    @classmethod
-    def of(cls, packed: bytes, weight: float, temperature: float) -> Teacher:
-        """From `pack_logits`; refuses anything that would need unpickling."""
-        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            return cls(arrays["logits"], weight, temperature)
 
     def loss(self, logits: Any, answers: Any) -> Any:
         """weight · T² · cross-entropy of the answers and `logits`, both softened by T.
@@ -72,19 +65,11 @@ def answers_of(path: Path, dataset: Dataset) -> Logits:
     return logits
 
 
-def pack_logits(logits: Logits) -> bytes:
-    """Answers on their way to a worker, as one .npz file."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, logits=logits)
-    return stream.getvalue()
-
-
 def load_teacher(path: Path, dataset: Dataset) -> Any:
     """The Keras model of a teacher. Raises BadInputError where it does not fit the data set."""
     silence_tensorflow()
     import keras
 
-    path = path.expanduser()
     if not path.is_file():
         fault = "is no file" if path.exists() else "does not exist"
         raise BadInputError(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from munas.arch import Architecture, CnnArchitecture, Network, Node, assemble, canonical
+from munas.deploy.convert import CALIBRATION_IMAGES
 from munas.deploy.keras_model import build_model
 from munas.deploy.quiet import silence_tensorflow
 from munas.experiment.schema import Augment, Train
@@ -26,7 +27,6 @@ from munas.train.steps import losses
 
 # Of the training's first learning rate: the network is where it should be, but for its rounding.
 RATE = 0.1
-CALIBRATION_IMAGES = 100
 # What hands values on without computing has its input's scale.
 _SAME_SCALE = ("maxpool", "avgpool", "pad", "flatten")
 

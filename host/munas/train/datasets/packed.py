@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
+from munas.pipes import pack_arrays, unpack_arrays
 from munas.train.datasets.dataset import Dataset, Normalisation, Split, fingerprint
 
 _SPLITS = ("train", "val", "test")
@@ -23,16 +23,14 @@ def pack_dataset(dataset: Dataset) -> bytes:
     rest = {f.name: getattr(dataset, f.name) for f in fields(dataset) if f.name not in _SPLITS}
     rest["normalisation"] = asdict(dataset.normalisation)
     about = np.frombuffer(json.dumps(rest).encode(), np.uint8)
-    stream = io.BytesIO()
-    np.savez(stream, about=about, **arrays)
-    return stream.getvalue()
+    return pack_arrays({"about": about, **arrays}, compressed=False)
 
 
 def unpack_dataset(data: bytes) -> Dataset:
     """The inverse of `pack_dataset`; its `sha256` is computed anew. Unpickles nothing."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        about = json.loads(arrays["about"].tobytes())
-        splits = tuple(Split(arrays[f"{n}_images"], arrays[f"{n}_labels"]) for n in _SPLITS)
+    arrays = unpack_arrays(data)
+    about = json.loads(arrays["about"].tobytes())
+    splits = tuple(Split(arrays[f"{n}_images"], arrays[f"{n}_labels"]) for n in _SPLITS)
     told = about["normalisation"]
     normalisation = Normalisation(told["scale"], tuple(told["mean"]), tuple(told["std"]))
     about |= {"normalisation": normalisation, "input_shape": tuple(about["input_shape"])}
